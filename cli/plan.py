@@ -39,7 +39,7 @@ def check(
             print_errors(file, error)
         raise typer.Exit(1) from None
     if as_json:
-        warnings = [{"at": one.at, "message": one.message} for one in plan.warnings]
+        warnings = [one.told() for one in plan.warnings]
         _print_json({"ok": True, **_summary(plan), "warnings": warnings, "more_warnings": plan.more_warnings})
     else:
         _print_summary(file, plan)

@@ -23,6 +23,7 @@ database.py    opening PostgreSQL
 schema_postgres.py   the schema's state, and who may use it; signing_key_postgres.py one installation signs with one key
 audit_postgres.py    who did what to the sale; operator_sessions_postgres.py who is signed in to the console
 languages.py         texts by language; currency.py amounts; seat_words.py what a row or a seat is called
+sentences.py         what operators are told, by key and arguments
 data_folder.py       embedded engines, secrets, e-mail files; secrets.py the key and the operator token
 logs.py              log lines; visitor_id.py what a visitor's id looks like; settings_docs.py docs/settings.md
 """

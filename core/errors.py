@@ -373,7 +373,7 @@ class OutcomeUnknown(StoreUnavailable):
 
 
 class PlanInvalid(OnsaleError):
-    """Carries `errors`: a list of {"at": JSON path, "message": sentence}."""
+    """Carries `errors`, a list as `core/venue/plan_problems.py` makes it, and `more`: how many are not listed."""
 
     code, status, title = "plan_invalid", 422, "The seat plan is not valid"
 

@@ -72,8 +72,9 @@ def catalog(language: str) -> Catalog:
     with (_LOCALE / f"{language}.po").open("rb") as file:
         book = read_po(file, locale=language, abort_invalid=True)
     # E-mails have a file of their own (`mail.<language>.po`): the browser is not sent what it never shows.
-    # So have the replies of the support desk, the operators' console, and the payment page, which the server draws.
-    for other in ("mail", "support", "ops", "pay", "paysim"):
+    # So have the replies of the support desk, the operators' console, what it is told (`core/sentences.py`), and the
+    # payment page, which the server draws.
+    for other in ("mail", "support", "ops", "said", "pay", "paysim"):
         with (_LOCALE / f"{other}.{language}.po").open("rb") as file:
             for message in read_po(file, locale=language, abort_invalid=True):
                 if message.id:

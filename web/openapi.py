@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 from core.errors import OnsaleError
 from web import problems
 from web.endpoint import Caller, Endpoint, Parameter
+from web.schemas import SAID_ARGUMENTS, SAID_KEY
 from web.visitors import COOKIE
 
 _PATH_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
@@ -51,7 +52,14 @@ _PROBLEM: Final[dict[str, Any]] = {
             "items": {
                 "type": "object",
                 "required": ["at", "message"],
-                "properties": {"at": {"type": "string"}, "message": {"type": "string"}},
+                "properties": {
+                    "at": {"type": "string"},
+                    "message": {"type": "string"},
+                    "key": {"type": "string", "description": f"of a seat plan: {SAID_KEY}"},
+                    "arguments": {"type": "object", "description": SAID_ARGUMENTS},
+                    "line": {"type": "integer", "description": "of a file that is not JSON; the first is 1"},
+                    "column": {"type": "integer"},
+                },
             },
         },
     },

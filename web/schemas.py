@@ -7,7 +7,7 @@ Times are ISO 8601 in UTC, money is an integer in the currency's minor unit, sea
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -171,6 +171,11 @@ class BlockSeats(Asked):
         min_length=1, max_length=10_000, json_schema_extra={"uniqueItems": True}
     )
     blocked: bool
+
+
+#: Of what the console says in the operator's language (core/sentences.py).
+SAID_KEY: Final = "which sentence it is: stable; its words by language are `ops.said.KEY` in core/locale"
+SAID_ARGUMENTS: Final = "what stands in the sentence: texts, numbers, or a sentence of its own (`{key, arguments}`)"
 
 
 class ResponseBody(BaseModel):

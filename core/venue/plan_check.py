@@ -15,10 +15,12 @@ import orjson
 
 from core.errors import PlanInvalid
 from core.process.apart import apart
+from core.sentences import said
 from core.venue.new_event import NewEvent, check_new_event
 from core.venue.plan_body import digest, plan_body
 from core.venue.plan_document import parse_document
 from core.venue.plan_import import build_plan, load_plan, relabelled, seats_by_category
+from core.venue.plan_problems import problem
 from core.venue.seat_plan import PlanWarning
 
 #: Bytes of a plan that is checked on the spot, in some ten milliseconds.
@@ -74,7 +76,7 @@ def checked(data: bytes) -> bytes:
                 for one in loaded.categories
                 if one.name in counts
             ],
-            "warnings": [{"at": one.at, "message": one.message} for one in loaded.warnings],
+            "warnings": [one.told() for one in loaded.warnings],
             "more_warnings": loaded.more_warnings,
             "plan": orjson.Fragment(plan_body(loaded, dict.fromkeys(counts, 0))),
         }
@@ -116,5 +118,5 @@ async def _run(work: Callable[[bytes], bytes], given: bytes, size: int) -> bytes
     try:
         return await apart(f"{work.__module__}:{work.__name__}", given, seconds=_LONGEST)
     except TimeoutError:
-        message = f"the plan could not be checked within {_LONGEST:.0f} s"
-        raise PlanInvalid(message, errors=[{"at": "$", "message": message}], more=0) from None
+        late = problem((), said("plan.not_in_time", seconds=round(_LONGEST)))
+        raise PlanInvalid(late["message"], errors=[late], more=0) from None

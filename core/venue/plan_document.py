@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from core.venue.plan_problems import Path, Problems
+from core.sentences import Sentence, said
+from core.venue.plan_problems import Line, Path, Problems
 
 #: 100,000 seats, written out with indentation, take about 40 MB.
 MAX_BYTES = 64_000_000
@@ -36,7 +37,7 @@ def parse_document(data: bytes) -> dict[str, Any]:
     """Raises PlanInvalid; never RecursionError, and never works long on what is not a plan."""
     problems = Problems()
     if len(data) > MAX_BYTES:
-        problems.add((), f"the file is larger than {MAX_BYTES // 1_000_000} MB: this is not a seat plan")
+        problems.add((), said("plan.file_too_large", most=MAX_BYTES // 1_000_000))
         problems.stop_if_any()
     text = data.removeprefix(_BOM)
     try:
@@ -44,13 +45,13 @@ def parse_document(data: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line, column = text.count(b"\n", 0, error.start) + 1, error.start - text.rfind(b"\n", 0, error.start)
         problems.add(
-            f"line {line}, column {column}",
-            f"the file is not UTF-8 text (byte {text[error.start]:#04x}): save it once more as UTF-8",
+            Line(line, column),
+            said("plan.not_utf8", byte=f"{text[error.start]:#04x}"),
         )
         problems.stop_if_any()
     containers = text.count(b"{") + text.count(b"[")
     if containers > MAX_CONTAINERS:
-        problems.add((), f"the file has {containers} opening brackets: a seat plan has at most {MAX_CONTAINERS}")
+        problems.add((), said("plan.too_many_brackets", found=containers, most=MAX_CONTAINERS))
         problems.stop_if_any()
     try:
         shallow = _is_shallow(orjson.loads(text))
@@ -58,15 +59,15 @@ def parse_document(data: bytes) -> dict[str, Any]:
         if "depth limit" in error.msg or "ecursion" in error.msg:
             shallow = False
         else:
-            problems.add(f"line {error.lineno}, column {error.colno}", f"not JSON: {error.msg}")
+            problems.add(Line(error.lineno, error.colno), said("plan.not_json", why=_parsers_words(error.msg)))
             problems.stop_if_any()
     if not shallow:
-        problems.add((), f"nested deeper than {MAX_DEPTH} levels: this is not a seat plan")
+        problems.add((), said("plan.too_deep", most=MAX_DEPTH))
         problems.stop_if_any()
     given_twice: list[_Object] = []
     document: Any = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, given_twice))
     if not isinstance(document, dict):
-        problems.add((), f"a seat plan is a JSON object, not {_kind(document)}")
+        problems.add((), said("plan.no_object", kind=_kind(document)))
         problems.stop_if_any()
     if given_twice or b"\\u0000" in text:
         _check_keys_and_text(document, problems)
@@ -105,9 +106,9 @@ def _check_keys_and_text(document: Any, problems: Problems) -> None:
         path, value = pending.pop()
         if isinstance(value, dict):
             for key in getattr(value, "twice", ()):
-                problems.add((*path, key), "this key occurs twice in the same object")
+                problems.add((*path, key), said("plan.key_twice"))
             if any("\0" in key for key in value):
-                problems.add(path, "a key contains a NUL character")
+                problems.add(path, said("plan.nul_in_key"))
             pending.extend(
                 ((*path, key), child) for key, child in reversed(value.items()) if isinstance(child, (str, dict, list))
             )
@@ -118,9 +119,35 @@ def _check_keys_and_text(document: Any, problems: Problems) -> None:
                 if isinstance(child, (str, dict, list))
             )
         elif "\0" in value:
-            problems.add(path, "contains a NUL character")
+            problems.add(path, said("plan.nul"))
 
 
-def _kind(value: Any) -> str:
-    names = {type(None): "null", bool: "true or false", str: "text", int: "a number", float: "a number", list: "a list"}
-    return names.get(type(value), "something else")
+def _kind(value: Any) -> Sentence:
+    kinds = {
+        type(None): said("plan.kind_null"),
+        bool: said("plan.kind_boolean"),
+        str: said("plan.kind_text"),
+        list: said("plan.kind_list"),
+    }
+    return kinds.get(type(value), said("plan.kind_number"))
+
+
+def _parsers_words(message: str) -> Sentence | str:
+    """What orjson says of a file; as it says it where that is rare."""
+    known = {
+        "input data is empty": said("json.no_data"),
+        "Input is a zero-length, empty document": said("json.empty"),
+        "unexpected end of data": said("json.ends"),
+        "unexpected content after document": said("json.goes_on"),
+        "trailing comma is not allowed": said("json.comma"),
+        "unexpected character, expected a JSON value": said("json.value"),
+        "unexpected character, expected a string key": said("json.key"),
+        "unexpected character, expected ':' after key": said("json.colon"),
+        "unexpected character, expected ',' or '}'": said("json.comma_or_brace"),
+        "unexpected character, expected ',' or ']'": said("json.comma_or_bracket"),
+        "unexpected control character in string": said("json.control"),
+        "invalid escaped sequence in string": said("json.escape"),
+        "number with leading zero is not allowed": said("json.zero"),
+        "number is infinity when parsed as double": said("json.infinite"),
+    }
+    return known.get(message, message)

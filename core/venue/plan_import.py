@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from core.sentences import said
 from core.venue.plan_document import parse_document
 from core.venue.plan_geometry import areas_of, fit, row_labels_of
 from core.venue.plan_mending import Warnings, mended, warn_of_twins
@@ -39,7 +40,7 @@ _COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f
 
 
 def load_plan(data: bytes) -> SeatPlan:
-    """Raises PlanInvalid with all errors: `[{"at": "zones[0].rows[3].seats[2].category", "message": ...}]`."""
+    """Raises PlanInvalid with all errors: `[{"at": "zones[0].rows[3].seats[2].category", "message": ..., ...}]`."""
     return build_plan(parse_document(data))
 
 
@@ -59,7 +60,7 @@ def stored_plan(document: dict[str, Any]) -> SeatPlan:
 def _built(document: dict[str, Any], problems: Problems, *, check: bool) -> SeatPlan:
     seat_count = sum(1 for _ in _raw_seats(document))
     if seat_count > MAX_SEATS:
-        problems.add("zones", f"the plan has {seat_count} seats: at most {MAX_SEATS} can be sold in one event")
+        problems.add(("zones",), said("plan.too_many_seats", found=seat_count, most=MAX_SEATS))
         problems.stop_if_any()
     warnings = Warnings([])
     part = _validated(mended(document, warnings.add), problems)
@@ -95,8 +96,8 @@ def _validated(document: dict[str, Any], problems: Problems) -> PlanPart | None:
     try:
         return PlanPart.model_validate(document)
     except ValidationError as error:
-        for found in error.errors(include_url=False, include_context=False, include_input=False):
-            problems.add(found["loc"], in_plain_words(found["type"], found["msg"]))
+        for found in error.errors(include_url=False, include_input=False):
+            problems.add(found["loc"], in_plain_words(found))
         return None
 
 
@@ -128,7 +129,7 @@ def _check_lines(document: dict[str, Any], problems: Problems) -> None:
         for name in names:
             value = part.get(name) if isinstance(part, dict) else None
             if isinstance(value, str) and ("\n" in value or "\r" in value):
-                problems.add((*path, name), "has a line break (U+000A or U+000D): it is shown in one line")
+                problems.add((*path, name), said("plan.line_break"))
 
 
 def _check_categories(document: dict[str, Any], problems: Problems) -> None:
@@ -136,7 +137,8 @@ def _check_categories(document: dict[str, Any], problems: Problems) -> None:
     for index, category in enumerate(_list(document, "categories")):
         name = as_read(category.get("name")) if isinstance(category, dict) else None
         if isinstance(name, str) and first.setdefault(name, index) != index:
-            problems.add(("categories", index, "name"), f"{_shown(name)} is also the name of categories[{first[name]}]")
+            earlier = json_path(("categories", first[name]))
+            problems.add(("categories", index, "name"), said("plan.category_twice", name=_shown(name), place=earlier))
 
 
 def _check_seats(document: dict[str, Any], problems: Problems) -> None:
@@ -149,15 +151,20 @@ def _check_seats(document: dict[str, Any], problems: Problems) -> None:
         seats += 1
         category = as_read(seat.get("category"))
         if isinstance(category, str) and category not in categories:
-            known = ", ".join(_shown(name) for name in sorted(categories)[:20]) or "none"
-            problems.add((*path, "category"), f"there is no category {_shown(category)} (there are: {known})")
+            known = ", ".join(_shown(name) for name in sorted(categories)[:20])
+            problems.add(
+                (*path, "category"),
+                said("plan.no_category", name=_shown(category), known=known)
+                if known
+                else said("plan.no_categories", name=_shown(category)),
+            )
         guid = as_read(seat.get("seat_guid"))
         if isinstance(guid, str) and guid:
             earlier = first.setdefault(guid, path)
             if earlier is not path:
-                problems.add((*path, "seat_guid"), f"{_shown(guid)} is also the seat_guid of {json_path(earlier)}")
+                problems.add((*path, "seat_guid"), said("plan.guid_twice", guid=_shown(guid), place=json_path(earlier)))
     if not seats and isinstance(document.get("zones"), list):
-        problems.add("zones", "the plan has no seats")
+        problems.add(("zones",), said("plan.no_seats"))
 
 
 def _shown(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from core.sentences import Sentence, said
 from core.venue.plan_problems import MAX_LISTED, Path, in_plain_words, json_path
 from core.venue.plan_schema import MAX_RADIUS, AreaPart, CategoryPart, Size
 from core.venue.seat_plan import PlanWarning, Seat
@@ -22,7 +23,7 @@ _NUMBER_POSITIONS: Final = ("start", "end", "both", "left", "right", "", None)
 #: What editors write into an area of places without numbers.
 _COUNTED: Final = ("capacity", "general_admission", "generalAdmission", "max_occupancy")
 
-_Warn = Callable[[Path, str], None]
+_Warn = Callable[[Path, Sentence], None]
 
 
 @dataclass(slots=True)
@@ -32,9 +33,9 @@ class Warnings:
     kept: list[PlanWarning]
     more: int = 0
 
-    def add(self, path: Path, message: str) -> None:
+    def add(self, path: Path, what: Sentence) -> None:
         if len(self.kept) < MAX_LISTED:
-            self.kept.append(PlanWarning(json_path(path), message))
+            self.kept.append(PlanWarning(json_path(path), what))
         else:
             self.more += 1
 
@@ -43,10 +44,10 @@ def mended(document: dict[str, Any], warn: _Warn) -> dict[str, Any]:
     """The document as it can be drawn; the one that is given stays as it is. Anything may be in it."""
     plan = dict(document)
     if plan.get("name") is None:
-        warn(("name",), "is missing: the plan has no name")
+        warn(("name",), said("plan.name_missing"))
         plan["name"] = ""
     if plan.get("size") is not None and not _fits(Size, plan["size"]):
-        warn(("size",), "is not a width and a height above 0: the plan gets its size from what is drawn")
+        warn(("size",), said("plan.size_wrong"))
         plan["size"] = None
     if isinstance(plan.get("categories"), list):
         plan["categories"] = [_category(one, ("categories", at), warn) for at, one in enumerate(plan["categories"])]
@@ -71,14 +72,12 @@ def _warn_of_seats(zones: Any, warn: _Warn) -> None:
                 if not _is_radius(_of(seat, "radius")):
                     radii.append(("zones", z, "rows", r, "seats", s, "radius"))
     if states:
-        warn(states[0], f"is not read{_and_more(states)}: the seat is for sale until it is blocked")
+        more = len(states) - 1
+        warn(states[0], said("plan.statuses_ignored", more=more) if more else said("plan.status_ignored"))
     if radii:
-        said = f"is not above 0 and at most {MAX_RADIUS}{_and_more(radii)}: the seat has the usual size"
-        warn(radii[0], said)
-
-
-def _and_more(found: list[Path]) -> str:
-    return f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+        more = len(radii) - 1
+        one, many = said("plan.radius_wrong", most=MAX_RADIUS), said("plan.radii_wrong", most=MAX_RADIUS, more=more)
+        warn(radii[0], many if more else one)
 
 
 def _is_radius(value: Any) -> bool:
@@ -95,7 +94,7 @@ def _list(value: Any) -> list[Any]:
 
 def _category(category: Any, path: Path, warn: _Warn) -> Any:
     if isinstance(category, dict) and category.get("color") and not _fits(CategoryPart, {**category, "name": "x"}):
-        warn((*path, "color"), "is not a colour such as #7f4a91: the category gets one of its own")
+        warn((*path, "color"), said("plan.category_colour"))
         return {**category, "color": ""}
     return category
 
@@ -104,12 +103,12 @@ def _zone(zone: Any, path: Path, warn: _Warn) -> Any:
     if not isinstance(zone, dict):
         return zone
     made = dict(zone)
-    _warn_of_count(zone, path, "the zone", warn)
+    _warn_of_count(zone, path, said("plan.zone_not_sold"), warn)
     if made.get("rows") is None:
-        warn((*path, "rows"), "is missing: the zone has no seats")
+        warn((*path, "rows"), said("plan.rows_missing"))
         made["rows"] = []
     if not isinstance(made.get("areas"), list | None):
-        warn((*path, "areas"), "is not a list: no area is drawn")
+        warn((*path, "areas"), said("plan.areas_wrong"))
         made["areas"] = None
     if isinstance(made.get("rows"), list):
         made["rows"] = [_row(one, (*path, "rows", at), warn) for at, one in enumerate(made["rows"])]
@@ -124,41 +123,38 @@ def _row(row: Any, path: Path, warn: _Warn) -> Any:
         return row
     row = dict(row)
     if "position" in row and row["position"] is None:
-        warn((*path, "position"), "is missing: the row begins at its zone's corner")
+        warn((*path, "position"), said("plan.row_position_missing"))
         del row["position"]
     if not all(_is_radius(_of(seat, "radius")) for seat in _list(row.get("seats"))):
         row["seats"] = [seat if _is_radius(_of(seat, "radius")) else {**seat, "radius": None} for seat in row["seats"]]
     where = row.get("row_number_position")
     if where not in _NUMBER_POSITIONS:
-        warn(
-            (*path, "row_number_position"),
-            f"is not start, end or both ({str(where)[:40]!r}): no number is drawn",
-        )
+        warn((*path, "row_number_position"), said("plan.row_number_position", found=repr(str(where)[:40])))
         row["row_number_position"] = None
     return row
 
 
-def _warn_of_count(part: Any, path: Path, called: str, warn: _Warn) -> None:
+def _warn_of_count(part: Any, path: Path, what: Sentence, warn: _Warn) -> None:
     if counted := next((name for name in _COUNTED if _of(part, name) is not None), None):
-        warn((*path, counted), f"is not sold: only places with a seat of their own are; {called} is drawn")
+        warn((*path, counted), what)
 
 
 def _area(area: Any, path: Path, warn: _Warn) -> Any:
     """None: it cannot be drawn."""
-    _warn_of_count(area, path, "the area", warn)
+    _warn_of_count(area, path, said("plan.area_not_sold"), warn)
     if isinstance(area, dict) and area.get("position") is None:
-        warn((*path, "position"), "is missing: the area is drawn at its zone's corner")
+        warn((*path, "position"), said("plan.area_position_missing"))
         area = {**area, "position": {"x": 0, "y": 0}}
     for name in ("color", "border_color"):
         color = area.get(name) if isinstance(area, dict) else None
         if color and not _fits(CategoryPart, {"name": "x", "color": color}):
-            warn((*path, name), "is not a colour such as #7f4a91: left out")
+            warn((*path, name), said("plan.area_colour"))
             area = {**area, name: ""}
     try:
         AreaPart.model_validate(area)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        warn((*path, *first["loc"]), f"{in_plain_words(first['type'], first['msg'])}: the area is not drawn")
+        first = error.errors(include_url=False, include_input=False)[0]
+        warn((*path, *first["loc"]), said("plan.area_left_out", why=in_plain_words(first)))
         return None
     return area
 
@@ -178,7 +174,7 @@ def warn_of_twins(seats: Iterable[tuple[Path, Seat]], warn: _Warn) -> None:
     for path, seat in seats:
         same = named.setdefault((seat.zone, seat.row, seat.number), path)
         if same is not path:
-            warn((*path, "seat_number"), f"two buyers would read the same words: also the name of {json_path(same)}")
+            warn((*path, "seat_number"), said("plan.same_name", place=json_path(same)))
         under = placed.setdefault((seat.x, seat.y), path)
         if under is not path:
-            warn((*path, "position"), f"lies on the same spot as {json_path(under)}")
+            warn((*path, "position"), said("plan.same_spot", place=json_path(under)))

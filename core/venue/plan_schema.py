@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from core.sentences import said
+from core.venue.plan_problems import wrong
+
 #: Plan units. A hall is a few thousand wide; beyond this a browser's canvas has no precision left.
 MAX_COORDINATE = 1_000_000
 
@@ -42,10 +45,10 @@ def _number_as_text(value: Any) -> Any:
 
 def _readable(value: str) -> str:
     if len(value) > MAX_TEXT:
-        raise ValueError(f"is longer than {MAX_TEXT} characters")
+        raise wrong(said("plan.text_too_long", most=MAX_TEXT))
     plain: str = as_read(value)
     if found := _UNREADABLE.search(plain):
-        raise ValueError(f"contains characters that cannot be printed (U+{ord(found[0]):04X})")
+        raise wrong(said("plan.not_printable", character=f"U+{ord(found[0]):04X}"))
     return plain
 
 
@@ -57,13 +60,13 @@ def as_read(value: Any) -> Any:
 
 def _not_empty(value: str) -> str:
     if not value.strip():
-        raise ValueError("is empty")
+        raise wrong(said("plan.empty"))
     return value
 
 
 def _color(value: str) -> str:
     if value and not _COLOR.fullmatch(value):
-        raise ValueError("is not a colour such as #7f4a91, rgb(127, 74, 145) or purple")
+        raise wrong(said("plan.not_a_colour"))
     return value
 
 
@@ -164,9 +167,9 @@ class AreaPart(_Part):
         if self.shape is None and self.width is not None and self.height is not None:
             self.shape, self.rectangle = "rectangle", Rectangle(width=self.width, height=self.height)
         if self.shape is None:
-            raise ValueError("an area needs a `shape`, or `width` and `height`")
+            raise wrong(said("plan.area_without_shape"))
         if getattr(self, self.shape) is None:
-            raise ValueError(f"an area of shape {self.shape} needs `{self.shape}`")
+            raise wrong(said("plan.area_not_described", shape=self.shape))
         return self
 
 

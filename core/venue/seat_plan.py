@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.sentences import Sentence
+
 
 @dataclass(frozen=True, slots=True)
 class Category:
@@ -66,7 +68,16 @@ class PlanWarning:
     """What concerns the drawing alone: `at` is a JSON path in the file."""
 
     at: str
-    message: str
+    said: Sentence
+
+    @property
+    def message(self) -> str:
+        """In English, as shell and API say it."""
+        return self.said.in_words()
+
+    def told(self) -> dict[str, Any]:
+        """As the API answers it: `{at, message, key, arguments}`."""
+        return {"at": self.at, "message": self.message, **self.said.told()}
 
 
 @dataclass(frozen=True, slots=True)

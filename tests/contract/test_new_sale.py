@@ -115,7 +115,9 @@ async def test_what_concerns_the_drawing_alone_is_told_and_can_be_sold(operator:
     asked = {"plan": (HALL.parent / "plans" / "dup_labels.json").read_text()}
     body = (await operator.call("POST", CHECK, json=asked, expect=200)).json()
     assert [one["at"] for one in body["warnings"]] == ["zones[0].rows[0].seats[1].seat_number"]
-    assert body["warnings"][0]["message"]
+    place = {"place": "zones[0].rows[0].seats[0]"}
+    assert (body["warnings"][0]["key"], body["warnings"][0]["arguments"]) == ("plan.same_name", place)
+    assert body["warnings"][0]["message"].endswith("also the name of zones[0].rows[0].seats[0]")
     made = sale(plan=asked["plan"], prices={one["name"]: 1000 for one in body["categories"]})
     assert (await operator.call("POST", EVENTS, json=made, expect=201)).json()["seats"] == 2
 
@@ -139,6 +141,7 @@ async def test_a_file_that_is_no_json_is_told_by_line(operator: Api) -> None:
     """And a key given twice, which a parsed document can no longer show."""
     body = await operator.refused("POST", CHECK, 422, "plan_invalid", json={"plan": '{\n  "zones": [,]\n}'})
     assert body["errors"][0]["at"].startswith("line 2,")
+    assert (body["errors"][0]["key"], body["errors"][0]["line"]) == ("plan.not_json", 2)
     twice = small_plan().decode().replace('{"', '{"name": "first", "', 1)
     body = await operator.refused("POST", CHECK, 422, "plan_invalid", json={"plan": twice})
     assert [(one["at"], one["message"]) for one in body["errors"]] == [

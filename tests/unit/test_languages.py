@@ -48,6 +48,7 @@ COMPOSED = (
     "mail.",
     "support.",
     "ops.state.",
+    "ops.said.",
     "ops.alert.",
     "ops.advice.",
     "ops.health.",

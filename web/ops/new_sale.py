@@ -94,7 +94,7 @@ async def create(call: Call[NewSale]) -> Response:
     )
     told = NewSaleSettings(
         **dict(settings_of(event)),
-        warnings=[PlanWarningAt(at=one.at, message=one.message) for one in made.warnings],
+        warnings=[PlanWarningAt(**one.told()) for one in made.warnings],
         more_warnings=made.more_warnings,
     )
     return answer(told, status=201, headers={"Location": f"/api/events/{event.slug}"})

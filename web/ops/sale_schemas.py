@@ -18,7 +18,7 @@ from core.venue.phase import (
     Phase,
 )
 from web.event_schemas import PictureShown, Plan
-from web.schemas import Asked, Moment, ResponseBody, UtcTime
+from web.schemas import SAID_ARGUMENTS, SAID_KEY, Asked, Moment, ResponseBody, UtcTime
 
 _Currency = Annotated[str, Field(max_length=20, description="ISO 4217")]
 _ActiveLimit = Annotated[int, Field(ge=1, le=1_000_000, description="visitors that may be in at once")]
@@ -231,7 +231,9 @@ class CategoryCount(ResponseBody):
 
 class PlanWarningAt(ResponseBody):
     at: str = Field(description="a JSON path in the file")
-    message: str
+    message: str = Field(description="in English")
+    key: str = Field(description=SAID_KEY)
+    arguments: dict[str, Any] = Field(description=SAID_ARGUMENTS)
 
 
 _WARNINGS: Final = "what concerns the drawing alone; the plan can be sold"

@@ -7,6 +7,7 @@ import * as api from "./api.js";
 import { figure } from "./format.js";
 import { why } from "./notice.js";
 import { PlanPicture } from "./plan_picture.js";
+import { said } from "./said.js";
 
 const MOST_BYTES = 64_000_000; // core/venue/plan_document.py
 
@@ -23,6 +24,19 @@ async function textOf(file) {
   }
 }
 
+/** @typedef {import("./said.js").Told & {at: string, line?: number, column?: number}} Told */
+
+/** @param {Told} told */
+const problem = (told) =>
+  html`<li>
+    ${
+      told.line === undefined
+        ? html`<code>${told.at}</code>`
+        : t("ops.plan.line", { line: figure(told.line), column: figure(told.column) })
+    }:
+    ${said(told)}
+  </li>`;
+
 export class PlanChooser {
   /** @param {() => void} changed is told of every news; `plan` is then null or what the check answered */
   constructor(changed) {
@@ -34,7 +48,7 @@ export class PlanChooser {
     /** @type {PlanPicture | null} */
     this.picture = null;
     this.name = "";
-    /** @type {{text: string, errors: {at: string, message: string}[], more: number} | null} */
+    /** @type {{text: string, errors: Told[], more: number} | null} */
     this.problem = null;
     this.checking = false;
     this.over = false;
@@ -131,7 +145,7 @@ export class PlanChooser {
     return html`<div class="callout plan-errors" data-kind="warn">
       <p>${title}</p>
       <ul tabindex="0" aria-label=${title}>
-        ${warnings.map((one) => html`<li><code>${one.at}</code> <span lang="en">${one.message}</span></li>`)}
+        ${warnings.map(problem)}
       </ul>
       ${more ? html`<p>${t("ops.plan.more_warnings", { number: figure(more) })}</p>` : nothing}
     </div>`;
@@ -145,7 +159,7 @@ export class PlanChooser {
       ${
         errors.length
           ? html`<ul tabindex="0" aria-label=${text}>
-              ${errors.map((one) => html`<li><code>${one.at}</code> <span lang="en">${one.message}</span></li>`)}
+              ${errors.map(problem)}
             </ul>`
           : nothing
       }
