@@ -21,7 +21,13 @@ async def test_a_refused_payment_says_when_and_what_else(
     """`fail_fast`: nothing is begun, the seats stay, and the same button works once payment is back."""
     page = await open_page(await make_sale(), locale=locale)
     await page.pick(3)
-    server.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "open"})
+
+    async def opens(route: Route) -> None:
+        """While the order is under way: two seconds later every page knows, and its button is off."""
+        server.operator("POST", "/api/operator/circuits", json={"provider": "toss", "state": "open"})
+        await route.continue_()
+
+    await page.page.route("**/reservations", opens, times=1)
     await page.order()
     for said in words:
         await expect(page.locator(".checkout .callout")).to_contain_text(said)
