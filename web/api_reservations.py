@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -55,7 +56,9 @@ from web.schemas import (
 LANGUAGE_COOKIE: Final = "onsale_language"
 
 
-def reservation_state(reservation: Reservation, links: PaymentLinks, quote: Quote | None = None) -> ReservationState:
+def reservation_state(
+    reservation: Reservation, links: PaymentLinks, now: datetime, quote: Quote | None = None
+) -> ReservationState:
     paying = reservation.status is ReservationStatus.PAYING
     current = reservation.payment if paying else None
     receipt = receipt_of(reservation)
@@ -67,7 +70,7 @@ def reservation_state(reservation: Reservation, links: PaymentLinks, quote: Quot
         seats=list(reservation.seats),
         amount=reservation.amount,
         currency=reservation.currency,
-        payment=payment_state(current, links) if current is not None else None,
+        payment=payment_state(current, links, now) if current is not None else None,
         attempts_left=reservation.attempts_left if paying else None,
         refunded=reservation.refunded or None,
         receipt=ReceiptOf(
@@ -98,7 +101,7 @@ def cancel_quote(quote: Quote) -> CancelQuote:
     )
 
 
-def payment_state(attempt: Attempt, links: PaymentLinks) -> PaymentState:
+def payment_state(attempt: Attempt, links: PaymentLinks, now: datetime) -> PaymentState:
     return PaymentState(
         order=attempt.order,
         provider=attempt.provider,
@@ -106,6 +109,7 @@ def payment_state(attempt: Attempt, links: PaymentLinks) -> PaymentState:
         page=links.page(attempt.order),
         until=attempt.until,
         retry_until=attempt.retry_until,
+        now=now,
     )
 
 
@@ -118,7 +122,9 @@ def reservation_answer(
     quote: Quote | None = None,
 ) -> Response:
     """`payment` is there with null where nothing is to be paid; other members without a value are left out."""
-    body = reservation_state(reservation, call.parts.links, quote).model_dump(mode="json", exclude_none=True)
+    parts = call.parts
+    state = reservation_state(reservation, parts.links, parts.clock.now(), quote)
+    body = state.model_dump(mode="json", exclude_none=True)
     body.setdefault("payment", None)
     return Response(orjson.dumps(body), status, dict(headers or {}), media_type="application/json")
 
@@ -154,7 +160,8 @@ async def get_reservation(call: Call[None]) -> Response:
 
 async def own_reservations(call: Call[None]) -> Response:
     found = await call.parts.checkout.of_visitor(call.visitor)
-    shown = [reservation_state(one, call.parts.links) for one in found]
+    now = call.parts.clock.now()
+    shown = [reservation_state(one, call.parts.links, now) for one in found]
     return answer(ReservationList(reservations=shown), exclude_none=True)
 
 

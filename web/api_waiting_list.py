@@ -73,6 +73,7 @@ def place_of(call: Call[Any], event: Event, wish: Wish) -> PlaceInList:
         ahead=wish.ahead,
         joined_at=wish.joined_at,
         offer=shown,
+        now=call.parts.clock.now(),
         reservation=offer.reservation if offer is not None and offer.taker == call.visitor else None,
     )
 

@@ -142,7 +142,7 @@ class Pages:
 
     async def reservation(self, request: Request, parts: AppState, visitor: str) -> Response:
         event, reservation, seats = await self._bought(request, parts, visitor)
-        payment = reservation_state(reservation, parts.links).payment
+        payment = reservation_state(reservation, parts.links, parts.clock.now()).payment
         return self.page(
             request,
             "reservation.html",

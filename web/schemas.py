@@ -280,6 +280,7 @@ class PaymentState(ResponseBody):
     page: str = Field(description="the payment page: `Accept: application/json` says what opens the provider's window")
     until: UtcTime = Field(description="the end of the time to pay: only an outage, whose time is given back, moves it")
     retry_until: UtcTime | None = Field(None, description="another attempt can be begun until then")
+    now: UtcTime = Field(description="the server's time, for countdowns on machines whose clock is wrong")
 
 
 class ReceiptOf(ResponseBody):

@@ -47,4 +47,5 @@ class PlaceInList(ResponseBody):
     ahead: int = Field(ge=0, description="places before this one")
     joined_at: UtcTime
     offer: OfferOf | None = Field(None, description="the last one that was made")
+    now: UtcTime = Field(description="the server's time, for countdowns on machines whose clock is wrong")
     reservation: UUID | None = Field(None, description="what the caller has taken the offer by")

@@ -25,12 +25,11 @@ const TIMEOUT = 15000; // milliseconds: longer than any call may take on the ser
 /** @typedef {{body?: unknown, headers?: Record<string, string>, timeout?: number, keepalive?: boolean}} Options timeout: milliseconds */
 
 /**
- * One call. Resolves to {status, body, at}; `at` is the server's clock as its Date header tells it (whole seconds), or null.
- * Rejects with Refusal or NoAnswer.
+ * One call. Resolves to {status, body}, rejects with Refusal or NoAnswer.
  * @param {string} method
  * @param {string} path
  * @param {Options} [options]
- * @returns {Promise<{status: number, body: any, at: number | null}>}
+ * @returns {Promise<{status: number, body: any}>}
  */
 export async function call(method, path, { body, headers = {}, timeout = TIMEOUT, keepalive = false } = {}) {
   let response;
@@ -61,8 +60,7 @@ export async function call(method, path, { body, headers = {}, timeout = TIMEOUT
   if (!response.ok) {
     throw new Refusal(response.status, parsed, Number(response.headers.get("Retry-After")) || null);
   }
-  const date = response.headers.get("Date");
-  return { status: response.status, body: parsed, at: date ? Date.parse(date) : null };
+  return { status: response.status, body: parsed };
 }
 
 /**

@@ -41,7 +41,7 @@ export class Leaving {
    * `give()` tells the server, and answers whether it could be told.
    * @param {{store: Sale.Store, give: () => boolean, now?: () => number}} parts
    */
-  constructor({ store, give, now = () => Date.now() }) {
+  constructor({ store, give, now = () => performance.now() }) {
     this.store = store;
     this.give = give;
     this.now = now;

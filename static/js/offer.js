@@ -46,7 +46,7 @@ function content() {
   if (offer.state === "taken")
     return html`<p class="lead">${place.reservation ? t("returns.taken") : t("returns.taken_elsewhere")}</p>
       ${place.reservation ? html`<p class="actions"><a class="button primary" href=${`/reservations/${place.reservation}`}>${t("returns.taken_link")}</a></p>` : sale}`;
-  const left = (Date.parse(offer.until) - Date.now() - offered.offset) / 1000;
+  const left = offered.left / 1000;
   if (offer.state !== "open" || left <= 0)
     return html`<p class="lead" data-testid="offer-over">${t("returns.lapsed")}</p>
       <p>${t("returns.lapsed_text")}</p>

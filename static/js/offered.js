@@ -4,6 +4,7 @@ import { announce } from "./announce.js";
 import { Refusal } from "./api.js";
 import { Busy } from "./busy.js";
 import { reason, t } from "./i18n.js";
+import { learnt, sleepWatch } from "./server_clock.js";
 
 const LOOK_EVERY = 20000; // milliseconds, while the offer stands
 const AGAIN = 4000; // milliseconds until the next look, while nothing is known yet
@@ -25,7 +26,8 @@ export class Offered {
     /** @type {string | null} */
     this.failed = null; // code
     this.gone = false; // the server knows no such place
-    this.offset = 0; // server's clock minus this machine's, milliseconds
+    this.offset = 0; // server's clock minus performance.now(), milliseconds
+    this.slept = sleepWatch();
     this.looking = false;
     this.lookedAt = -Infinity;
   }
@@ -43,17 +45,16 @@ export class Offered {
   /** Called often: looks when it is time. */
   tick() {
     if (this.busy.on || this.looking || this.gone || (this.place && !this.#open)) return;
-    if (Date.now() - this.lookedAt >= (this.place ? LOOK_EVERY : AGAIN)) void this.look();
+    const every = this.slept() ? 0 : this.place ? LOOK_EVERY : AGAIN;
+    if (performance.now() - this.lookedAt >= every) void this.look();
   }
 
   /** The place as the server has it; false when that could not be learnt. */
   async look() {
     this.looking = true;
-    this.lookedAt = Date.now();
+    this.lookedAt = performance.now();
     try {
-      const { body, at } = await this.api.look();
-      if (at !== null) this.offset = at - Date.now();
-      this.place = body;
+      this.#take((await this.api.look()).body);
       this.failed = null;
       return true;
     } catch (error) {
@@ -66,6 +67,17 @@ export class Offered {
     }
   }
 
+  /** @param {Api.PlaceInList} place */
+  #take(place) {
+    this.place = place;
+    this.offset = learnt(this.offset, place.now, performance.now());
+  }
+
+  /** Milliseconds until the end of the offer. */
+  get left() {
+    return Date.parse(this.place?.offer?.until ?? "") - performance.now() - this.offset;
+  }
+
   take() {
     return this.#run(async () => {
       const { body } = await this.api.take();
@@ -75,7 +87,7 @@ export class Offered {
 
   pass() {
     return this.#run(async () => {
-      this.place = (await this.api.pass()).body;
+      this.#take((await this.api.pass()).body);
       announce(t("returns.passed"));
     });
   }
@@ -101,8 +113,8 @@ export class Offered {
    * @param {unknown} error
    */
   async #went(error) {
-    const learnt = await this.look();
-    if (!(error instanceof Refusal) && learnt && !this.#open) {
+    const looked = await this.look();
+    if (!(error instanceof Refusal) && looked && !this.#open) {
       announce(t(this.done === "passed" ? "returns.passed" : this.done ? "returns.left_text" : "returns.taken"));
       return;
     }

@@ -231,7 +231,7 @@ export class Page {
   /** @param {Sale.State} state */
   #banner(state) {
     const { connection } = state;
-    const now = Date.now();
+    const now = performance.now();
     if (connection !== this.connection) {
       const lost = ["reconnecting", "offline"].includes(this.connection);
       if (lost && (connection === "online" || connection === "polling")) {

@@ -25,7 +25,6 @@ export class PollChannel {
     this.state = "none";
     /** @type {string | null} */
     this.until = null; // the end of the turn, ISO 8601
-    this.offset = 0; // server's clock minus this machine's, milliseconds
     /** @type {string | null} */
     this.ticket = null;
     this.turn = 0; // grows with each command: a look from before it says nothing about now
@@ -203,8 +202,6 @@ export class PollChannel {
     const [{ body: rules }, { place, ended }] = await Promise.all([this.api.event(), this.#place()]);
     if (this.stopped) return;
     this.rules = rules;
-    const now = Date.parse(rules.now);
-    this.offset = now - Date.now();
     this.welcomed = true;
     this.outage = ""; // with a welcome the page knows of none
     this.onMessage({
@@ -213,7 +210,7 @@ export class PollChannel {
       visitor: "",
       state: place?.state ?? "none",
       ended,
-      now: new Date(now).toISOString(),
+      now: rules.now,
       beat_seconds: this.rules.beat_seconds,
       grace_seconds:
         place && place.state !== "active" ? this.rules.waiting_grace_seconds : this.rules.active_grace_seconds,
@@ -291,7 +288,7 @@ export class PollChannel {
     const silent = (performance.now() - this.heardAt) / 1000;
     const { body } = await this.api.event();
     if (body.status === "closed") return "closed";
-    if (Date.now() + this.offset >= Date.parse(this.until ?? "")) return "session";
+    if (Date.parse(body.now) >= Date.parse(this.until ?? "")) return "session";
     return silent >= this.rules.active_grace_seconds ? "heartbeat" : "removed";
   }
 

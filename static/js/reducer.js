@@ -4,6 +4,7 @@
 
 import { answered, refused, unanswered } from "./access_code.js";
 import { afterNews, afterTime, afterWelcome } from "./outage.js";
+import { learnt } from "./server_clock.js";
 import { EMPTY_BASKET, isShorter, NO_CHECKOUT } from "./state.js";
 import { insteadOf } from "./wish.js";
 
@@ -25,7 +26,7 @@ const HANDLERS = {
     const next = {
       ...state,
       ...afterWelcome(state),
-      offset: Date.parse(message.now) - state.local,
+      offset: learnt(state.offset, message.now, state.local),
       problem: null,
       pending: {},
       basketUnsure: true,
@@ -260,8 +261,10 @@ const HANDLERS = {
     return state.event ? state : { ...state, broken: code };
   },
 
-  offset(state, { now }) {
-    return { ...state, offset: Date.parse(now) - state.local };
+  // The answer to a beat, and what else tells the server's time.
+  beat(state, { now }) {
+    const offset = learnt(state.offset, now, state.local);
+    return offset === state.offset ? state : { ...state, offset };
   },
 
   tick(state, { local }) {

@@ -146,6 +146,7 @@ function take({ status, reason: why, payment, receipt, cancel: quote }) {
   page.status = status;
   page.reason = why ?? null;
   page.payment = payment ?? null;
+  if (payment) kept.learn(payment.now);
   page.receipt = receipt ?? null;
   page.quote = quote ?? null;
   page.chosen = stillThere(page.chosen, quoted());

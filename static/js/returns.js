@@ -57,12 +57,12 @@ export class Returns {
   /** Called often: looks when it is time. */
   tick() {
     if (this.known && !this.live) return;
-    if (Date.now() - this.lookedAt >= LOOK_EVERY * (0.75 + Math.random() / 2)) this.look();
+    if (performance.now() - this.lookedAt >= LOOK_EVERY * (0.75 + Math.random() / 2)) this.look();
   }
 
   /** The place as the server has it. */
   async look() {
-    this.lookedAt = Date.now();
+    this.lookedAt = performance.now();
     try {
       this.#take((await this.api.own()).body);
     } catch (error) {

@@ -14,6 +14,7 @@ import * as notify from "./notify.js";
 import { Channel } from "./socket.js";
 import { Entry } from "./entry.js";
 import { looksEvery } from "./sold_out.js";
+import { sleepWatch } from "./server_clock.js";
 import { initial, mayJoin, opensAt, saleState, serverNow, stage } from "./state.js";
 import { lasting, session } from "./storage.js";
 import { Overdue } from "./overdue.js";
@@ -80,7 +81,8 @@ let sawBefore = false; // the page was open before people could gather
 /** @type {number | null} */
 let enterAt = null;
 
-const tick = () => dispatch({ type: "tick", local: Date.now() });
+const slept = sleepWatch();
+const tick = () => dispatch({ type: "tick", local: performance.now() });
 
 const leaving = new Leaving({
   store,
@@ -257,13 +259,10 @@ async function learnEvent() {
   try {
     const { body } = await api.event();
     tick();
+    dispatch({ type: "beat", now: body.now });
     i18n.learnCurrencies({ [body.currency]: body.minor_digits });
     dispatch({ type: "event", event: body });
     await learnBoard();
-    if (store.state.connection !== "online") {
-      // Before the first welcome: the answer's own clock is good enough to count down with.
-      dispatch({ type: "offset", now: body.now });
-    }
   } catch (error) {
     dispatch({ type: "broken", code: error instanceof Refusal ? error.code : "store_unavailable" });
   }
@@ -327,6 +326,7 @@ channel.start();
 if (!list.known) list.look();
 setInterval(() => {
   tick();
+  if (slept()) channel.send({ type: "beat" }); // whose answer has the time
   leaving.tick();
   overdue.tick();
   list.tick();

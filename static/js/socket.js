@@ -14,7 +14,7 @@ const LATE = 1000; // milliseconds by which a timer comes late only when the pag
 const TO_READ = 2000; // milliseconds that such a page is given to read what came meanwhile
 
 /**
- * `onMessage(message)` gets every message of realtime/wire.py but `beat`; `onStatus(status)` one of connecting, online,
+ * `onMessage(message)` gets every message of realtime/wire.py; `onStatus(status)` one of connecting, online,
  * reconnecting, offline, polling, stopped, with the close code for the last.
  */
 export class Channel {
@@ -103,7 +103,7 @@ export class Channel {
       this.excused = false;
       const message = data instanceof ArrayBuffer ? unpackedBoard(data) : JSON.parse(data);
       if (message.type === "welcome") this.#welcome(message);
-      if (message.type !== "beat") this.onMessage(message);
+      this.onMessage(message);
     });
     socket.addEventListener("close", (event) => socket === this.socket && this.#closed(event));
   }

@@ -88,7 +88,7 @@ async def test_bought_seats_are_confirmed_and_have_a_ticket(visitor: Api, bank: 
     assert body["attempts_left"] == 2
     assert bank.calls == 0, "the order comes before the money"
     shown = (await visitor.call("GET", accepted.headers["location"], expect=200)).json()
-    assert shown["payment"] == payment, "`continue` works after a reload"
+    assert shown["payment"] | {"now": payment["now"]} == payment, "`continue` works after a reload"
     await pay(visitor, bank, accepted)
     assert accepted.headers["location"] == f"/api/reservations/{body['id']}"
     final = await ended(visitor, accepted.headers["location"])
@@ -279,7 +279,7 @@ async def test_another_attempt_after_a_closed_window(visitor: Api, bank: Bank, m
     path = accepted.headers["location"]
     body = accepted.json()
     same = (await visitor.call("POST", f"{path}/payments", expect=200)).json()
-    assert same["payment"] == body["payment"]
+    assert same["payment"] | {"now": body["payment"]["now"]} == body["payment"]
     await visitor.call("POST", f"{path}/payments", json={"provider": "nobody"}, expect=200)
     for number in (2, 3):
         s = PaymentLinks("test-secret").sign(Purpose.CLOSED, body["payment"]["order"])

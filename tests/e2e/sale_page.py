@@ -45,6 +45,17 @@ KEEPS_SOCKET = """
     };
 """
 
+#: What the server says of its clock to this page is that many milliseconds ahead from now on; `back()` sets it right.
+AHEAD = """(milliseconds) => {
+    const read = JSON.parse;
+    JSON.parse = (...given) => {
+        const said = read(...given);
+        if (said?.now) said.now = new Date(Date.parse(said.now) + milliseconds).toISOString();
+        return said;
+    };
+    globalThis.back = () => { JSON.parse = read; };
+}"""
+
 #: Whether the server was asked for the seat that was pressed: a page whose server was silent for seconds tells that
 #: there is nobody to ask, and what else is told is for the test to see.
 _IS_ASKED_FOR = """async ([ordinal, told, words, patience]) => {

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from bench.axe import make, walk
 from tests.e2e.conftest import MakeSale, OpenPage, Server
-from tests.e2e.sale_page import SalePage
+from tests.e2e.sale_page import AHEAD, SalePage
 from tests.e2e.test_outages import NO_SOCKETS, Shop, banner, open_at
 from tests.e2e.test_outages import away as away
 from tests.e2e.test_outages import shop as shop
@@ -118,14 +118,6 @@ DESK_AND_PHONE = [
 ]
 
 
-#: What is nearly over, or is no more, by the page's own clock; `back()` sets it right again.
-LATER = """(milliseconds) => {
-    const real = Date.now;
-    Date.now = () => real() + milliseconds;
-    globalThis.back = () => { Date.now = real; };
-}"""
-
-
 async def is_still(page: Page, what: str) -> None:
     moved = await page.evaluate("() => still()")
     assert not moved, f"{what}: {page.url} {page.viewport_size}:\n" + "\n".join(moved)
@@ -175,7 +167,7 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
     async def nearly_over(page: SalePage, what: str) -> None:
         """The word on the time comes by itself, and lies on no control."""
         # Well within the last minute, however long it took to come here.
-        await page.evaluate(LATER, (await page.seconds_left() - 45) * 1000)
+        await page.evaluate(AHEAD, (await page.seconds_left() - 45) * 1000)
         await expect(page.get_by_test_id("hold-warning")).to_be_visible()
         await is_still(page.page, f"little time, {what}")
         covered = await page.evaluate(COVERED)
@@ -245,7 +237,7 @@ async def test_on_its_side_a_phone_shows_the_form_beside_the_word_on_the_time(
     await page.page.evaluate("() => document.querySelector('[data-testid=continue]').click()")
     await page.reaches("checkout")
     await page.page.evaluate("() => still()")
-    await page.evaluate(LATER, (await page.seconds_left() - 45) * 1000)
+    await page.evaluate(AHEAD, (await page.seconds_left() - 45) * 1000)
     word = page.get_by_test_id("hold-warning")
     await expect(word).to_be_in_viewport(ratio=1)
     await is_still(page.page, "little time")

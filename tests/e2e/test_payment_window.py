@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.e2e.conftest import MakeSale, OpenPage, Server
-from tests.e2e.sale_page import KEEPS_SOCKET, SalePage
+from tests.e2e.sale_page import AHEAD, KEEPS_SOCKET, SalePage
 
 #: How late the scripts of a page come in a test.
 LATE_SECONDS = 4
@@ -169,7 +169,7 @@ async def test_a_tab_that_was_open_before_shows_the_order_of_another_one(
     await tries.locator(".basket-seat .remove").click()
     await expect(tries.get_by_test_id("waiting-for-payment")).to_be_visible()
     await expect(waits.locator(".basket-seat")).to_have_count(1)
-    await waits.evaluate("() => { const real = Date.now; Date.now = () => real() + 20 * 60 * 1000; }")
+    await waits.evaluate(AHEAD, 20 * 60 * 1000)
     await expect(waits.get_by_test_id("waiting-for-payment")).to_be_visible()
 
 

@@ -13,7 +13,7 @@ from core.clock import iso
 from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage, Server
-from tests.e2e.sale_page import PATIENCE
+from tests.e2e.sale_page import AHEAD, PATIENCE
 from tests.manual_clock import ManualClock
 from tests.sale_server import SETTINGS, Guest
 from web.visitors import COOKIE, Visitors
@@ -126,10 +126,9 @@ async def test_the_countdown_ends_in_the_sale_without_a_reload(
 
 #: The page's clock stands, for what it shows for ten seconds only, until `goesOn()` or the next page.
 _STANDS = """() => {
-    const real = Date.now;
-    const at = real();
-    Date.now = () => at;
-    globalThis.goesOn = () => { Date.now = real; };
+    const at = performance.now();
+    performance.now = () => at;
+    globalThis.goesOn = () => { delete performance.now; };
 }"""
 
 
@@ -211,7 +210,7 @@ async def test_the_turn_ends_with_a_warning(server: Server, make_sale: MakeSale,
     page = await open_page(slug)
     await page.map_ready()
     until_the_last_minute = (await page.seconds_left() - 45) * 1000
-    await page.evaluate("(later) => { const real = Date.now; Date.now = () => real() + later; }", until_the_last_minute)
+    await page.evaluate(AHEAD, until_the_last_minute)
     await expect(page.get_by_test_id("session-warning")).to_be_visible()
     await expect(page.locator("#live-urgent")).to_contain_text("ends soon")
 

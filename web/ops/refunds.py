@@ -94,7 +94,7 @@ async def refund(call: Call[RefundReservation]) -> Response:
         amount=made.amount,
         fee=made.fee,
         state=made.state.value,
-        reservation=reservation_state(reservation, call.parts.links),
+        reservation=reservation_state(reservation, call.parts.links, call.parts.clock.now()),
     )
     return answer(shown, status=201, exclude_none=True)
 

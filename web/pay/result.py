@@ -26,6 +26,7 @@ async def result(visit: Visit) -> Response:
                 "state": attempt.state.value,
                 "page": visit.links.page(attempt.order) if payable else None,
                 "kept_until": iso(attempt.retry_until or attempt.until),
+                "now": iso(visit.parts.clock.now()),
             }
         )
     if payable and attempt.state in RETRIABLE:

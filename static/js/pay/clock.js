@@ -1,4 +1,5 @@
 // The time that is left, by the server's clock: the page was drawn at `now`, whatever this machine's clock says.
+import { learnt } from "../server_clock.js";
 
 /**
  * Seconds as 6:05.
@@ -21,15 +22,16 @@ export function answered() {
 /**
  * Counts down to `until` (ISO 8601), given the server's time `now` at the moment `drawn` (performance.now()).
  * Calls `show(seconds)` each second, and `over` once. `standing(at)`: for how many milliseconds the clock has stood in an
- * outage, by the server's time `at` (milliseconds). Returns what stops it, what
- * sets another end, and what shows at once what is left.
+ * outage, by the server's time `at` (milliseconds). Returns what stops it, what sets another end, what is told the server's
+ * time whenever it is heard, and what shows at once what is left.
  * @param {{until: string, now: string, drawn: number, show: (seconds: number) => void, over: () => void, every?: number,
  *   standing?: (at: number) => number}} parts
  */
 export function countDown({ until, now, drawn, show, over, every = 1000, standing = () => 0 }) {
   let end = Date.parse(until);
+  let offset = Date.parse(now) - drawn;
   const left = () => {
-    const at = Date.parse(now) + performance.now() - drawn;
+    const at = performance.now() + offset;
     return (end - at + standing(at)) / 1000;
   };
   show(left());
@@ -45,5 +47,7 @@ export function countDown({ until, now, drawn, show, over, every = 1000, standin
     stop: () => clearInterval(timer),
     /** @param {string} later ISO 8601 */
     move: (later) => (end = Date.parse(later)),
+    /** @param {string} at ISO 8601 */
+    learn: (at) => (offset = learnt(offset, at, performance.now())),
   };
 }

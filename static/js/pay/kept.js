@@ -20,6 +20,12 @@ export class Kept {
     this.parts = parts;
   }
 
+  /** @param {string} now the server's time, as it was just heard: ISO 8601 */
+  learn(now) {
+    this.parts = { ...this.parts, now, drawn: performance.now() };
+    this.#clock?.learn(now);
+  }
+
   /**
    * @param {string | null} until ISO 8601; null: nothing waits (any more)
    */

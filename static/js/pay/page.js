@@ -161,6 +161,7 @@ async function look() {
     if (!answer.ok) return;
     const body = await answer.json();
     left.move(body.kept_until);
+    left.learn(body.now);
     if (body.page === null) location.assign(result);
     else if (body.page !== page || body.state !== state) location.assign(body.page);
   } catch {

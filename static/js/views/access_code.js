@@ -2,6 +2,7 @@
 import { html, nothing } from "../../vendor/lit-html/lit-html.js";
 import { codeCounts, takesAll, takesCodes } from "../access_code.js";
 import { moment, reason, t } from "../i18n.js";
+import { serverNow } from "../state.js";
 
 /**
  * The part of the sale that is open wants an access code; or the one that was given is not good, and there is a part for all.
@@ -9,7 +10,9 @@ import { moment, reason, t } from "../i18n.js";
  */
 export function codeForm({ state, act }) {
   const all = takesAll(state);
-  const general = state.event?.phases.find((phase) => !phase.needs_code && Date.parse(phase.opens_at) > Date.now());
+  const general = state.event?.phases.find(
+    (phase) => !phase.needs_code && Date.parse(phase.opens_at) > serverNow(state),
+  );
   return html`<section class="waiting" data-testid="code-form">
     <p class="eyebrow">${state.event?.name ?? ""}</p>
     <h1 tabindex="-1" data-focus>${t("entry.code_title")}</h1>

@@ -1,6 +1,7 @@
 import { learnCurrencies, use } from "/static/js/i18n.js";
 import { reduce } from "/static/js/reducer.js";
 import { initial } from "/static/js/state.js";
+import { codeForm } from "/static/js/views/access_code.js";
 import { closed, out } from "/static/js/views/notices.js";
 import { confirmed, failed } from "/static/js/views/result.js";
 import { before } from "/static/js/views/waiting.js";
@@ -91,4 +92,14 @@ export async function aSaleWithoutAnOpeningNamesNoCountdown() {
   that(!unset.text.includes("countdown") && unset.text.includes("When the sale opens"), unset.text);
   const set = await seen(before, { status: "before", opens_at: at(90000) });
   that(set.text.includes("When the countdown ends"), set.text);
+}
+
+// F7, R3: whatever this machine's clock says, which is long past that.
+export async function thePartForAllIsToldUntilItIsOpenByTheServersClock() {
+  const phase = (needs_code, opens_at) => ({ name: "p", needs_code, opens_at, closes_at: null });
+  const phases = [phase(true, at(0)), phase(false, at(9000))];
+  const { text, box } = await seen(codeForm, { phases });
+  that(box.querySelector(".quiet")?.textContent.includes("1970"), text);
+  const { box: later } = await seen(codeForm, { phases }, { type: "beat", now: at(10000) });
+  same(later.querySelector(".quiet"), null);
 }

@@ -1,6 +1,6 @@
 import { NoAnswer, Refusal } from "/static/js/api.js";
 import { Offered } from "/static/js/offered.js";
-import { same } from "./same.js";
+import { same, that } from "./same.js";
 
 const place = (state, offer, more = {}) => ({ id: "p", state, offer: { state: offer, until: "2030-05-01T20:10:00Z" }, ...more });
 const OPEN = place("offered", "open");
@@ -93,4 +93,25 @@ export async function whatIsDoneIsShown() {
   same(offered.done, "passed");
   await offered.leave();
   same(offered.done, "left");
+}
+
+// R3: a clock that was set back showed hours, and no look mended it for as long; one set ahead ended the offer.
+export async function whatIsLeftIsByTheServersClockAndLooksGoOn() {
+  const { offered, calls, looks } = page({ look: () => ({ ...OPEN, now: "2030-05-01T20:00:00Z" }) });
+  await offered.look();
+  const real = Date.now;
+  try {
+    for (const hours of [-2, 2]) {
+      Date.now = () => real() + hours * 3600000;
+      that(Math.abs(offered.left - 600000) < 60000, `${offered.left} ms are left`);
+      offered.tick(); // the machine may have slept: it looks
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  } finally {
+    Date.now = real;
+  }
+  same(looks.length, 3);
+  calls.look = () => ({ ...OPEN, now: "2030-05-01T20:04:00Z" });
+  await offered.look();
+  that(Math.abs(offered.left - 360000) < 60000, `${offered.left} ms are left after a sleep`);
 }

@@ -88,3 +88,17 @@ export async function anEndThatIsOverIsNotBegunAgain() {
   await until(() => ends === 2);
   kept.follow(null);
 }
+
+// R3: performance.now() stands while a laptop sleeps; the next look says what time it is.
+export function aLookSetsTheClockRightAfterASleep() {
+  const shown = [];
+  const kept = new Kept({ now: NOW, drawn: performance.now(), outage: () => null, shown: (left) => shown.push(left), over() {} });
+  kept.follow(after(3600000));
+  kept.learn(after(1800000));
+  kept.follow(after(3600000));
+  that(["30:00", "29:59", "29:58"].includes(shown.at(-1)), shown.at(-1));
+  kept.follow(null);
+  kept.follow(after(3600000)); // another attempt, later
+  that(["30:00", "29:59", "29:58"].includes(shown.at(-1)), shown.at(-1));
+  kept.follow(null);
+}

@@ -47,7 +47,7 @@ async function during(test, answers) {
 export const theServersSecondsArePassedOn = () =>
   during(async ({ made, of }) => {
     await made.start();
-    same(of("welcome"), [{ type: "welcome", event: "x", visitor: "", state: "waiting", now: "2030-05-01T20:00:00.000Z", beat_seconds: 0.05, grace_seconds: 9 }]);
+    same(of("welcome"), [{ type: "welcome", event: "x", visitor: "", state: "waiting", now: "2030-05-01T20:00:00Z", beat_seconds: 0.05, grace_seconds: 9 }]);
     same(of("queue")[0], { type: "queue", number: 9, ahead: 3, waiting: 8, wait: { low: 45, high: 81 }, eta: 60, ticket: "T" });
   });
 

@@ -101,7 +101,7 @@ export function aBasketThatRanOutEndsTheCheckout() {
 export function theServerOpensTheSaleAndNoClockOfThisMachine() {
   // Who asks first at an opening is not decided by timers: everybody is told at that moment.
   const event = { ...EVENT, status: "before", opens_at: at(50000), closes_at: at(90000), gathers_at: null };
-  const waits = run({ type: "tick", local: 0 }, { type: "event", event }, { type: "offset", now: at(60000) });
+  const waits = run({ type: "tick", local: 0 }, { type: "event", event }, { type: "beat", now: at(60000) });
   same([saleState(waits), mayJoin(waits)], ["before", false]);
   const told = reduce(waits, { ...event, type: "sale", status: "open", paused: false, entered: null });
   same([saleState(told), mayJoin(told)], ["open", true]);
@@ -111,9 +111,9 @@ const GATHERS = { ...EVENT, status: "before", opens_at: at(50000), closes_at: nu
 const ENTERED = { type: "entered", receipt: "ab".repeat(32), salt: "cd".repeat(16), entered: 3, draw_at: at(50000), ticket: "T" };
 
 export function peopleGatherBeforeTheOpeningAndThePlaceComesByItself() {
-  const early = run({ type: "tick", local: 0 }, { type: "event", event: GATHERS }, { type: "offset", now: at(19000) });
+  const early = run({ type: "tick", local: 0 }, { type: "event", event: GATHERS }, { type: "beat", now: at(19000) });
   same([stage(early), mayJoin(early)], ["before", false]);
-  const gathers = reduce(early, { type: "offset", now: at(20000) });
+  const gathers = reduce(early, { type: "beat", now: at(20000) });
   same([stage(gathers), mayJoin(gathers)], ["before", true]);
   // Who leaves then is not drawn, and is shown the way back.
   same([stage({ ...gathers, presence: "out" }), stage({ ...early, presence: "out" })], ["out", "before"]);
@@ -135,7 +135,7 @@ export function silenceInThePreQueueCostsTheEntryAndTheTicketBringsItBack() {
 export function timesCloseTheSaleByTheServersClock() {
   const event = { ...EVENT, status: "open", opens_at: at(50000), closes_at: at(90000) };
   const states = [0, 89000, 90000].map((now) =>
-    saleState(run({ type: "tick", local: 0 }, { type: "event", event }, { type: "offset", now: at(now) })),
+    saleState(run({ type: "tick", local: 0 }, { type: "event", event }, { type: "beat", now: at(now) })),
   );
   same(states, ["open", "open", "closed"]);
 }
@@ -258,7 +258,7 @@ export function whoIsKeptOutIsToldSo() {
 export function clocksStandInAnOutage() {
   const at = (ms) => new Date(ms).toISOString();
   const out = { type: "outage", away: ["database"], since: at(60000), until: at(660000) };
-  const state = run({ type: "tick", local: 200000 }, { type: "offset", now: at(200000) }, out);
+  const state = run({ type: "tick", local: 200000 }, { type: "beat", now: at(200000) }, out);
   same([turnSecondsLeft(state, 300000), secondsLeft(state, 300000)], [240, 100]);
   same([mayHold(state), mayPay(state), saying(state.outage)], [true, false, "database"]);
   const late = reduce(state, { type: "tick", local: 700000 });

@@ -104,9 +104,9 @@ declare namespace Sale {
     event: Api.EventDetails | null;
     /** why the event could not be read, while it never was */
     broken: string | null;
-    /** server's clock minus this machine's, milliseconds */
+    /** server's clock minus `local`, milliseconds */
     offset: number;
-    /** this machine's clock at the last tick, milliseconds */
+    /** performance.now() at the last tick */
     local: number;
     presence: "unknown" | "joining" | "entered" | "waiting" | "active" | "out";
     outReason: OutReason | null;
@@ -162,13 +162,12 @@ declare namespace Sale {
 
   /** The server's messages as they come, and what happens in the page itself. */
   type Action =
-    | Exclude<Wire.Message, Wire.Seats | Wire.Reservation | Wire.Returns | Wire.Beatanswer>
+    | Exclude<Wire.Message, Wire.Seats | Wire.Reservation | Wire.Returns>
     | ReservationNews
     | { type: "connection"; status: Connection; code?: number }
     | { type: "price"; kind: State["price"] }
     | { type: "event"; event: Api.EventDetails }
     | { type: "broken"; code: string }
-    | { type: "offset"; now: string }
     | { type: "tick"; local: number }
     | { type: "sent"; id: string; kind: RequestKind; seats: number[]; wish?: Wish }
     /** all that this visitor has ordered here */
@@ -289,11 +288,10 @@ declare namespace Sale {
   /** What `Channel` and `PollChannel` are made of. */
   type ChannelParts = {
     api: ChannelApi;
-    // Every message but the answer to a beat, which is the channel's own.
-    onMessage(message: Exclude<Wire.Message, Wire.Beatanswer>): void;
+    onMessage(message: Wire.Message): void;
     onStatus(status: Connection, code?: number): void;
   };
-  type Answer<Body> = Promise<{ status?: number; body: Body; at: number | null }>;
+  type Answer<Body> = Promise<{ status?: number; body: Body }>;
   type ChannelApi = {
     event(): Answer<Api.EventDetails>;
     outage(): Answer<Api.OutageAnswer>;
