@@ -5,6 +5,7 @@ import { t } from "../i18n.js";
 import * as api from "./api.js";
 import { field } from "./field.js";
 import { why } from "./notice.js";
+import { either, said } from "./parts.js";
 
 export class MailForm {
   /**
@@ -19,7 +20,8 @@ export class MailForm {
     this.fields = { mail_address: "" };
     /** @type {Map<string, string>} */
     this.wrong = new Map();
-    this.said = "";
+    this.pressed = false;
+    this.sent = "";
     this.failure = "";
     this.busy = new Busy(draw);
   }
@@ -37,12 +39,12 @@ export class MailForm {
   #submit = async (event) => {
     event.preventDefault();
     const address = this.fields.mail_address.trim();
-    Object.assign(this, { said: "", failure: "" });
+    Object.assign(this, { sent: "", failure: "", pressed: true });
     await this.busy.run(
       async () => {
         const made = await api.mailAgain(this.reservation, address || null);
         const { email } = made;
-        this.said = made.corrected ? t("ops.mail.corrected", { email }) : t("ops.mail.sent", { email });
+        this.sent = made.corrected ? t("ops.mail.corrected", { email }) : t("ops.mail.sent", { email });
         this.fields.mail_address = "";
         if (made.corrected) this.corrected();
       },
@@ -52,21 +54,31 @@ export class MailForm {
     );
   };
 
-  card() {
+  /** @param {Api.ReservationAccount} account */
+  card({ status }) {
     const { on } = this.busy;
+    const open = status === "CONFIRMED";
     const address = this.fields.mail_address.trim();
     return html`<section class="card" aria-labelledby="desk-mail">
       <h2 id="desk-mail">${t("ops.mail.title")}</h2>
-      ${this.said ? html`<p class="callout" data-kind="good" role="status" data-testid="mailed">${this.said}</p>` : nothing}
-      ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
       <form class="sale-form" novalidate @submit=${this.#submit}>
-        ${field(this, "mail_address", { mode: "email", lower: true, hint: t("ops.mail.hint") })}
-        <div class="actions">
-          <button class="button small secondary" type="submit" aria-disabled=${on}>
-            ${address ? t("ops.mail.correct") : t("ops.mail.go")}
-          </button>
-        </div>
+        <fieldset class="whole" ?disabled=${!open}>
+          ${field(this, "mail_address", { mode: "email", lower: true, hint: t("ops.mail.hint") })}
+        </fieldset>
+        ${either(
+          open,
+          html`<button class="button small secondary waits" type="submit" aria-busy=${on} aria-disabled=${on || !open}>
+            <span>${address ? t("ops.mail.correct") : t("ops.mail.go")}</span>
+            ${on ? html`<i class="spinner" aria-hidden="true"></i>` : nothing}
+          </button>`,
+          t(`reservation.status.${open ? "CANCELLED" : status}`),
+        )}
       </form>
+      ${said(
+        this.pressed,
+        html`${this.sent ? html`<p class="callout" data-kind="good" role="status" data-testid="mailed">${this.sent}</p>` : nothing}
+        ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}`,
+      )}
     </section>`;
   }
 }

@@ -97,6 +97,13 @@ export const either = (open, actions, words) =>
     <p class="quiet" ?data-off=${open}>${words}</p>
   </div>`;
 
+/**
+ * What became of a press, in a room that is kept from the press on: the answer moves nothing.
+ * @param {boolean} pressed
+ * @param {unknown} words
+ */
+export const said = (pressed, words) => html`<div class="said" ?data-kept=${pressed}>${words}</div>`;
+
 /** @param {Api.FoundReservation["status"]} status of a reservation */
 export const statusPill = (status) =>
   pill(status === "CONFIRMED" ? "good" : status === "PAYING" ? "warn" : "plain", t(`reservation.status.${status}`));

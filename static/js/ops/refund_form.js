@@ -11,6 +11,7 @@ import { errorSummary } from "./error_summary.js";
 import { field, goToFirst } from "./field.js";
 import { seatName } from "../seat_words.js";
 import { confirm, why } from "./notice.js";
+import { either, said } from "./parts.js";
 import { plan } from "./refund_plan.js";
 
 /** @returns {Record<string, string>} */
@@ -32,6 +33,10 @@ export class RefundForm {
     this.changed = changed;
     this.id = "refund";
     this.busy = new Busy(draw);
+    this.begun = false; // there was something to give back: the form stays where it is when there is no more
+    /** What could be given back at first. @type {Set<number>} */
+    this.offered = new Set();
+    this.pressed = false;
     /** @type {Api.RefundMade | null} */
     this.made = null;
     this.failure = "";
@@ -50,10 +55,9 @@ export class RefundForm {
     this.asked = ""; // the body that was sent under it
   }
 
+  /** Of what was typed nothing is left; what was chosen, and the form's size with it, stays. */
   #clear() {
-    this.way = "all";
     this.seats.clear();
-    this.release = true;
     this.fields = empty();
     this.wrong = new Map();
     this.tried = false;
@@ -63,8 +67,10 @@ export class RefundForm {
 
   /** @param {Api.ReservationAccount} account */
   learn(account) {
-    this.account = account;
     const own = new Set(account.seats.filter((seat) => seat.live).map((seat) => seat.ordinal));
+    this.begun ||= account.status === "CONFIRMED";
+    if (!this.account) this.offered = new Set(own);
+    this.account = account;
     for (const seat of this.seats) if (!own.has(seat)) this.seats.delete(seat);
   }
 
@@ -152,6 +158,7 @@ export class RefundForm {
     const asked = JSON.stringify(body);
     if (this.asked && this.asked !== asked) this.key = randomId();
     this.asked = asked;
+    this.pressed = true;
     await this.busy.run(
       async () => {
         const made = await api.refund(this.reservation, this.key, body);
@@ -159,7 +166,7 @@ export class RefundForm {
         this.made = made;
       },
       (error) => {
-        this.failure = said(error);
+        this.failure = told(error);
         if (error instanceof Refusal && STALE.has(error.code)) this.key = randomId();
       },
     );
@@ -175,23 +182,15 @@ export class RefundForm {
           ${this.made.fee ? t("ops.refund.made_fee", { fee: money(this.made.fee, currency) }) : nothing}
         </p>`
       : nothing;
-    const own = account.seats.filter((seat) => seat.live);
+    const failure = this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing;
     return html`<section class="card" aria-labelledby="desk-form">
       <h2 id="desk-form">${t("ops.refund.form")}</h2>
-      ${made} ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
-      ${
-        account.status === "CONFIRMED"
-          ? this.#fields(account, own)
-          : html`<p class="quiet" data-testid="refund-nothing">${t(`ops.refund.nothing.${account.status}`)}</p>`
-      }
+      ${this.begun ? html`${this.#fields(account)} ${said(this.pressed, html`${made}${failure}`)}` : nothingLeft(account)}
     </section>`;
   }
 
-  /**
-   * @param {Api.ReservationAccount} account
-   * @param {Api.AccountSeat[]} own
-   */
-  #fields(account, own) {
+  /** @param {Api.ReservationAccount} account */
+  #fields(account) {
     const { way, release, wrong } = this;
     const { back, kept } = this.#plan();
     const { currency } = account;
@@ -206,63 +205,85 @@ export class RefundForm {
       this.release = event.target.checked;
       this.#checked();
     };
+    const open = account.status === "CONFIRMED";
     return html`<form class="sale-form" novalidate @submit=${this.#submit}>
-      <fieldset class="ways">
-        <legend>${t("ops.refund.what")}</legend>
-        ${WAYS.map(
-          (one) =>
-            html`<label class="check">
-              <input type="radio" name="refund-way" .checked=${live(way === one)} @change=${() => this.#turn(one)} />
-              <span>${t(`ops.refund.way.${one}`)}</span>
-            </label>`,
-        )}
+      <fieldset class="whole" ?disabled=${!open}>
+        <fieldset class="ways">
+          <legend>${t("ops.refund.what")}</legend>
+          ${WAYS.map(
+            (one) =>
+              html`<label class="check">
+                <input type="radio" name="refund-way" .checked=${live(way === one)} @change=${() => this.#turn(one)} />
+                <span>${t(`ops.refund.way.${one}`)}</span>
+              </label>`,
+          )}
+        </fieldset>
+        ${way === "amount" ? field(this, "refund_amount", { mode: "decimal", hint: t("ops.refund.amount_hint", { left: money(account.amount - account.refunded, currency) }) }) : nothing}
+        <label class="check">
+          <input type="checkbox" .checked=${live(release)} @change=${free} />
+          <span>${way === "amount" ? t("ops.refund.release_some") : t("ops.refund.release")}</span>
+        </label>
+        ${way !== "amount" && !release ? html`<p class="note">${t("ops.refund.release_not")}</p>` : nothing}
+        ${
+          seatsAsked
+            ? html`<fieldset
+                class="ways"
+                id="refund-seats"
+                aria-invalid=${wrong.has("seats") ? "true" : nothing}
+                tabindex="-1"
+              >
+                <legend>${t("ops.refund.which")}</legend>
+                ${account.seats
+                  .filter(({ ordinal }) => this.offered.has(ordinal))
+                  .map(
+                    (seat) =>
+                      html`<label class="check">
+                        <input
+                          type="checkbox"
+                          ?disabled=${!seat.live}
+                          .checked=${live(this.seats.has(seat.ordinal))}
+                          @change=${() => toggle(seat.ordinal)}
+                        />
+                        <span
+                          >${seatName(seat)}
+                          <small>${seat.live ? money(seat.price, currency) : t("ops.refund.seat_gone")}</small></span
+                        >
+                      </label>`,
+                  )}
+                ${wrong.has("seats") ? html`<p class="wrong">${t("ops.field.wrong.refund_seats")}</p>` : nothing}
+              </fieldset>`
+            : nothing
+        }
+        ${way === "amount" ? nothing : field(this, "refund_fee", { mode: "decimal", hint: t("ops.refund.fee_hint") })}
+        ${field(this, "refund_reason", { hint: t("ops.refund.reason_hint") })}
+        ${wrong.size ? errorSummary(this.#faults()) : nothing}
+        <p class="sum" aria-live="polite">
+          <span>${t("ops.refund.back")}</span>
+          <strong>${Number.isNaN(back) ? "–" : money(back, currency)}</strong>
+          ${kept ? html`<small>${t("ops.refund.kept", { fee: money(kept, currency) })}</small>` : nothing}
+        </p>
       </fieldset>
-      ${way === "amount" ? field(this, "refund_amount", { mode: "decimal", hint: t("ops.refund.amount_hint", { left: money(account.amount - account.refunded, currency) }) }) : nothing}
-      <label class="check">
-        <input type="checkbox" .checked=${live(release)} @change=${free} />
-        <span>${way === "amount" ? t("ops.refund.release_some") : t("ops.refund.release")}</span>
-      </label>
-      ${way !== "amount" && !release ? html`<p class="note">${t("ops.refund.release_not")}</p>` : nothing}
-      ${
-        seatsAsked
-          ? html`<fieldset
-              class="ways"
-              id="refund-seats"
-              aria-invalid=${wrong.has("seats") ? "true" : nothing}
-              tabindex="-1"
-            >
-              <legend>${t("ops.refund.which")}</legend>
-              ${own.map(
-                (seat) =>
-                  html`<label class="check">
-                    <input
-                      type="checkbox"
-                      .checked=${live(this.seats.has(seat.ordinal))}
-                      @change=${() => toggle(seat.ordinal)}
-                    />
-                    <span>${seatName(seat)} <small>${money(seat.price, currency)}</small></span>
-                  </label>`,
-              )}
-              ${wrong.has("seats") ? html`<p class="wrong">${t("ops.field.wrong.refund_seats")}</p>` : nothing}
-            </fieldset>`
-          : nothing
-      }
-      ${way === "amount" ? nothing : field(this, "refund_fee", { mode: "decimal", hint: t("ops.refund.fee_hint") })}
-      ${field(this, "refund_reason", { hint: t("ops.refund.reason_hint") })}
-      ${wrong.size ? errorSummary(this.#faults()) : nothing}
-      <p class="sum" aria-live="polite">
-        <span>${t("ops.refund.back")}</span>
-        <strong>${Number.isNaN(back) ? "–" : money(back, currency)}</strong>
-        ${kept ? html`<small>${t("ops.refund.kept", { fee: money(kept, currency) })}</small>` : nothing}
-      </p>
-      <div class="actions">
-        <button class="button primary" type="submit" aria-disabled=${this.busy.on}>
-          ${this.busy.on ? html`<span class="spinner" aria-hidden="true"></span>` : nothing}${t("ops.refund.go")}
-        </button>
-      </div>
+      ${either(
+        open,
+        html`<button
+          class="button primary waits"
+          type="submit"
+          aria-busy=${this.busy.on}
+          aria-disabled=${this.busy.on || !open}
+        >
+          <span>${t("ops.refund.go")}</span>
+          ${this.busy.on ? html`<i class="spinner" aria-hidden="true"></i>` : nothing}
+        </button>`,
+        // What it will most likely be keeps its room from the beginning.
+        t(`ops.refund.nothing.${open ? "CANCELLED" : account.status}`),
+      )}
     </form>`;
   }
 }
+
+/** @param {Api.ReservationAccount} account */
+const nothingLeft = ({ status }) =>
+  html`<p class="quiet" data-testid="refund-nothing">${t(`ops.refund.nothing.${status}`)}</p>`;
 
 /**
  * @param {Api.ReservationAccount} account
@@ -278,7 +299,7 @@ const SAID = new Set(["refund_changed", "not_refundable", "refund_too_large", "p
  * What went wrong, and what to do.
  * @param {unknown} error
  */
-function said(error) {
+function told(error) {
   if (!(error instanceof Refusal)) return t("ops.refund.wrong.no_answer");
   const key = error.code === "invalid_request" && error.data.seats ? "seats" : error.code;
   return SAID.has(key) ? t(`ops.refund.wrong.${key}`) : why(error);

@@ -6,7 +6,7 @@ import { askedInAddress } from "./address.js";
 import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at } from "./format.js";
-import { sorry } from "./notice.js";
+import { attempt, sorry } from "./notice.js";
 import { MailForm } from "./mail_form.js";
 import { pill, statusPill } from "./parts.js";
 import { Poll } from "./poll.js";
@@ -88,9 +88,9 @@ class Desk {
   async #learnBuyer() {
     const id = this.chosen?.id;
     if (!id) return;
-    const { reservations } = await api.findReservations(id);
-    if (this.chosen?.id !== id) return;
-    this.chosen = reservations[0] ?? this.chosen;
+    const found = await attempt(() => api.findReservations(id));
+    if (!found || this.chosen?.id !== id) return;
+    this.chosen = found.reservations[0] ?? this.chosen;
     this.found = this.found?.map((one) => (one.id === id && this.chosen ? this.chosen : one)) ?? null;
     this.draw();
   }
@@ -125,14 +125,20 @@ class Desk {
               spellcheck="false"
               placeholder="kim@example.org"
             />
-            <button class="button small primary" type="submit" aria-disabled=${this.busy.on}>
-              ${t("ops.find.go")}
+            <button
+              class="button small primary waits"
+              type="submit"
+              aria-busy=${this.busy.on}
+              aria-disabled=${this.busy.on}
+            >
+              <span>${t("ops.find.go")}</span>
+              ${this.busy.on ? html`<i class="spinner" aria-hidden="true"></i>` : nothing}
             </button>
           </form>
           <p class="hint">${t("ops.refund.find_hint")}</p>
           <div class="result" data-result tabindex="-1" aria-busy=${this.busy.on}>${this.#list()}</div>
         </section>
-        ${this.account && this.form ? this.#shown(this.account, this.form) : nothing}
+        ${this.account && this.form ? this.#shown(this.account, this.form) : this.chosen ? html`<p class="quiet" role="status">${t("loading.title")}</p>` : nothing}
       `,
       this.root,
     );
@@ -162,72 +168,70 @@ class Desk {
   }
 
   /**
+   * While another one is looked for it is not there, for nobody knows yet how long the list above will be; when nothing
+   * comes of that it is there again, with all that was typed.
    * @param {Api.ReservationAccount} account
    * @param {RefundForm} form
    */
   #shown(account, form) {
-    return html`<div class="columns">
-      <div class="column">
-        <section class="card" aria-labelledby="desk-money">
-          <div class="head">
-            <h2 id="desk-money">${account.event_name}</h2>
-            ${statusPill(account.status)}
-          </div>
-          <dl class="seat-facts">
-            ${fact(t("ops.refund.buyer"), this.chosen?.email)}
-            ${fact(t("ops.refund.number"), html`<span class="mono">${account.id}</span>`)}
-            ${fact(t("ops.refund.paid"), money(account.amount, account.currency))}
-            ${fact(t("ops.refund.given"), money(account.refunded, account.currency))}
-            ${fact(t("ops.refund.left"), html`<strong>${money(account.amount - account.refunded, account.currency)}</strong>`)}
-          </dl>
-          <h3>${t("ops.refund.seats")}</h3>
-          <ul class="desk-seats">
-            ${account.seats.map(
-              (seat) =>
-                html`<li data-gone=${!seat.live}>
-                  <span>${seatName(seat)} <small>${seat.category}</small></span>
-                  ${seat.live ? html`<span></span>` : pill("plain", t("ops.refund.seat_gone"))}
-                  <span class="amount">${money(seat.price, account.currency)}</span>
-                </li>`,
-            )}
-          </ul>
-          <p class="actions">
-            <a class="button small secondary" href=${`/ops/events/${account.event}#find=${account.id}`}
-              >${t("ops.refund.why")}</a
-            >
-          </p>
-        </section>
-        ${this.#movements(account)}
-      </div>
-      <div class="column">
-        ${form.card(account)} ${account.status === "CONFIRMED" && this.mail ? this.mail.card() : nothing}
-      </div>
+    return html`<div class="account" ?data-off=${this.busy.on}>
+      <section class="card" aria-labelledby="desk-money">
+        <div class="head">
+          <h2 id="desk-money">${account.event_name}</h2>
+          ${statusPill(account.status)}
+        </div>
+        <dl class="seat-facts">
+          ${fact(t("ops.refund.buyer"), this.chosen?.email)}
+          ${fact(t("ops.refund.number"), html`<span class="mono">${account.id}</span>`)}
+          ${fact(t("ops.refund.paid"), money(account.amount, account.currency))}
+          ${fact(t("ops.refund.given"), money(account.refunded, account.currency))}
+          ${fact(t("ops.refund.left"), html`<strong>${money(account.amount - account.refunded, account.currency)}</strong>`)}
+        </dl>
+        <h3>${t("ops.refund.seats")}</h3>
+        <ul class="desk-seats">
+          ${account.seats.map(
+            (seat) =>
+              html`<li data-gone=${!seat.live}>
+                <span>${seatName(seat)} <small>${seat.category}</small></span>
+                <span ?data-off=${seat.live}>${pill("plain", t("ops.refund.seat_gone"))}</span>
+                <span class="amount">${money(seat.price, account.currency)}</span>
+              </li>`,
+          )}
+        </ul>
+        <p class="actions">
+          <a class="button small secondary" href=${`/ops/events/${account.event}#find=${account.id}`}
+            >${t("ops.refund.why")}</a
+          >
+        </p>
+      </section>
+      <div class="column">${form.card(account)} ${form.begun && this.mail ? this.mail.card(account) : nothing}</div>
+      ${this.#movements(account)}
     </div>`;
   }
 
-  /** @param {Api.ReservationAccount} account */
+  /**
+   * Below all else, for it grows: what can be done about it stands above it.
+   * @param {Api.ReservationAccount} account
+   */
   #movements(account) {
     const owed = account.refunds.some((one) => one.state === "PENDING");
     return html`<section class="card" aria-labelledby="desk-moves">
-      <h2 id="desk-moves">${t("ops.refund.moves")}</h2>
+      <div class="head">
+        <h2 id="desk-moves">${t("ops.refund.moves")}</h2>
+        <button
+          type="button"
+          class="button small secondary"
+          ?data-off=${!owed}
+          aria-disabled=${this.retrying.on}
+          @click=${this.#retry}
+        >
+          ${t("ops.refund.retry")}
+        </button>
+      </div>
       <ol class="moves">
         ${account.attempts.map((one) => paid(one, account.currency))}
         ${account.refunds.map((one) => givenBack(one, account))}
       </ol>
-      ${
-        owed
-          ? html`<div class="actions">
-              <button
-                type="button"
-                class="button small secondary"
-                aria-disabled=${this.retrying.on}
-                @click=${this.#retry}
-              >
-                ${t("ops.refund.retry")}
-              </button>
-            </div>`
-          : nothing
-      }
     </section>`;
   }
 }
