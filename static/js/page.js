@@ -8,7 +8,7 @@ import { deadline, isUrgent } from "./deadline.js";
 import { isSame } from "./kept.js";
 import { saying } from "./outage.js";
 import { whatIsLeft } from "./sold_out.js";
-import { opensAt, secondsLeft, stage, turnSecondsLeft, whileLost } from "./state.js";
+import { areOver, opensAt, secondsLeft, stage, turnSecondsLeft, whileLost } from "./state.js";
 import { checkout } from "./views/checkout.js";
 import { hall as hallView, opening } from "./views/hall.js";
 import { setHands } from "./views/hands.js";
@@ -76,6 +76,9 @@ export class Page {
     this.free = false; // the hall has seats to ask for
     this.wishHeight = 0; // of the form in which they are asked for, CSS pixels
     this.wishWidth = 0; // of the window then: a turned phone breaks the lines elsewhere
+    this.wasOver = false; // the time of the seats is
+    /** Where they were, until the buyer goes on. @type {{height: number, width: number, sheet: boolean} | null} */
+    this.kept = null;
     this.backUntil = 0;
     /** @type {Sale.Connection} */
     this.connection = "connecting";
@@ -131,6 +134,7 @@ export class Page {
     this.opening?.remove();
     this.opening = null;
     this.#measure(view);
+    this.#keep(view, state);
     // `#view` names no view whose event or plan is not there.
     const draw = /** @type {(model: Sale.Model) => unknown} */ (VIEWS[view]);
     render(draw(this.#model(state)), this.root);
@@ -146,6 +150,20 @@ export class Page {
     const form = this.free && !free ? this.root.querySelector("form.wish") : null;
     if (form) [this.wishHeight, this.wishWidth] = [form.offsetHeight, innerWidth];
     this.free = free;
+  }
+
+  /**
+   * The time of the seats is over: what can be done then takes their place, and nothing moves until the buyer goes on.
+   * @param {View} view
+   * @param {Sale.State} state
+   */
+  #keep(view, state) {
+    const over = view === "map" && areOver(state);
+    /** @type {HTMLElement | null} */
+    const side = over && !this.wasOver ? this.root.querySelector(".hall[data-has-seats] .side") : null;
+    if (view !== "map" || state.basket.seats.length) this.kept = null;
+    else if (side) this.kept = { height: side.offsetHeight, width: innerWidth, sheet: state.ui.sheet };
+    this.wasOver = over;
   }
 
   /**
@@ -175,6 +193,7 @@ export class Page {
     const { event } = state;
     // The server takes nobody whose share is used up.
     const more = event === null || !isUsedUp({ ...state, event });
+    const { kept } = this;
     const shown = list.shown(more && whatIsLeft(board, hall.own.size).kind === "gone");
     if (shown) list.draw();
     return {
@@ -192,6 +211,8 @@ export class Page {
       free: hall.free,
       swatches: hall.swatches,
       wishHeight: innerWidth === this.wishWidth ? this.wishHeight : 0,
+      over: kept !== null,
+      sideHeight: kept && innerWidth === kept.width && state.ui.sheet === kept.sheet ? kept.height : 0,
     };
   }
 

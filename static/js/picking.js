@@ -7,7 +7,7 @@ import { counted, reason, t } from "./i18n.js";
 import { mayHold } from "./outage.js";
 import { lookOf } from "./seat_list/seat_list.js";
 import { note, toast } from "./toast.js";
-import { why } from "./views/wish.js";
+import { noneOf, why } from "./views/wish.js";
 import { share, wishOf } from "./wish.js";
 
 const BEST_TRIES = 3; // when others are quicker
@@ -146,7 +146,7 @@ export class Picking {
     if (!drawn) return;
     const seats = bestSeats(drawn.plan, this.board.states, count, this.store.state.ui.filter, gone);
     if (seats === null) {
-      note(this.store, counted("best.none", count));
+      note(this.store, noneOf(count));
       return;
     }
     const id = this.#command("hold", seats);

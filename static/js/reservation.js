@@ -191,6 +191,8 @@ function ask(asking) {
 function draw() {
   const { status } = page;
   const waiting = waitingForBuyer();
+  // What comes by itself moves nothing: what is lower than what it comes in the place of leaves its room.
+  if (element.dataset.status !== status) element.style.minHeight = `${element.offsetHeight}px`;
   element.dataset.status = status;
   document.querySelector("[data-calendar]")?.classList.toggle("not-any-more", status !== "CONFIRMED");
   const valid = status === "CONFIRMED" && !isOff;
@@ -242,7 +244,10 @@ function wayOn(waiting) {
     return html`<div class="actions">${wayToPay(outage, waiting.page, t("paying.continue"))}</div>
       <p class="field-hint pay-word">${payWord(outage)}</p>`;
   if (page.status === "CONFIRMED") return to(`/reservations/${id}/ticket`, t("confirmed.ticket"));
-  return page.status === "PAYING" ? nothing : to(`/events/${slug}`, t("reservation.sale"));
+  // The place of what there will be to do.
+  if (page.status === "PAYING")
+    return html`<div class="actions not-any-more" aria-hidden="true"><span class="button">&nbsp;</span></div>`;
+  return to(`/events/${slug}`, t("reservation.sale"));
 }
 
 /** The event does not take place, and the money is on its way. */

@@ -34,11 +34,13 @@ export class Returns {
     this.busy = new Busy(changed);
     /** @type {string | null} */
     this.failed = null;
+    this.ended = false; // an offer ran out while the page was open, and nobody asked for the form since
     this.lookedAt = -Infinity;
-    this.view = kept((/** @type {Omit<import("./views/returns.js").Shown, "join" | "leave">} */ shown) =>
+    this.view = kept((/** @type {Omit<import("./views/returns.js").Shown, "join" | "leave" | "again">} */ shown) =>
       returns({
         ...shown,
         join: (submitted) => this.#join(submitted),
+        again: () => this.#again(),
         leave: () => this.#run(() => this.api.leave().then(() => this.#take(null))),
       }),
     );
@@ -76,8 +78,8 @@ export class Returns {
   draw() {
     const { event, ui } = this.state();
     if (!event) return;
-    const { place, known, busy, failed } = this;
-    const shown = { event, place: known ? place : undefined, busy: busy.on, failed, email: ui.email };
+    const { place, known, busy, failed, ended } = this;
+    const shown = { event, place: known ? place : undefined, busy: busy.on, failed, ended, email: ui.email };
     render(this.view(shown), this.box);
   }
 
@@ -92,6 +94,14 @@ export class Returns {
       ...(category ? { category } : {}),
     };
     this.#run(async () => this.#take((await this.api.join(wish)).body));
+  }
+
+  #again() {
+    this.ended = false;
+    this.changed();
+    /** @type {HTMLElement | null} */
+    const first = this.box.querySelector("#returns-count");
+    first?.focus();
   }
 
   /** @param {() => Promise<void>} work */
@@ -118,6 +128,7 @@ export class Returns {
   #take(place) {
     const before = this.place?.state;
     this.place = place;
+    this.ended = place?.state === "lapsed" && (this.ended || before === "offered");
     this.known = true;
     if (this.live) this.storage.setItem(this.name, "1");
     else this.storage.removeItem(this.name);
@@ -129,6 +140,7 @@ export class Returns {
         },
       );
     else if (place?.state === "waiting" && before !== "waiting") announce(t("returns.waiting"));
+    else if (this.ended && before === "offered") announce(`${t("returns.lapsed")}. ${t("returns.lapsed_text")}`);
     this.settled = true;
     this.changed();
   }

@@ -207,6 +207,15 @@ const act = {
     ask();
   },
   dismiss: () => dispatch({ type: "dismiss" }),
+  chooseAgain() {
+    page.kept = null;
+    dispatch({ type: "dismiss" });
+    page.draw();
+    // What was pressed is gone: on with the first that can be chosen.
+    /** @type {HTMLElement | null} */
+    const first = root.querySelector(".wish :is(input:checked, select, button, a)");
+    first?.focus({ preventScroll: true });
+  },
   async notify() {
     dispatch({ type: "notify", on: await notify.allow() });
   },

@@ -190,6 +190,12 @@ export function stage(state) {
 }
 
 /**
+ * Whether the time of the buyer's seats ran out, and nothing was done since.
+ * @param {Pick<Sale.State, "basket" | "basketExpired">} state
+ */
+export const areOver = ({ basket, basketExpired }) => basketExpired && basket.seats.length === 0;
+
+/**
  * Ordinals for which a request is under way.
  * @param {Sale.State} state
  * @param {Sale.RequestKind} kind

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
+from redis.asyncio import Redis
 
 from bench.axe import make, walk
+from core import keys
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.sale_page import AHEAD, SalePage
 from tests.e2e.test_outages import NO_SOCKETS, Shop, banner, open_at
 from tests.e2e.test_outages import away as away
 from tests.e2e.test_outages import shop as shop
 from tests.e2e.test_purchase import PHONE
-from tests.sale_server import Guest
+from tests.e2e.test_touch_targets import SMALL
+from tests.e2e.test_waiting_list import GIVE_BACK
+from tests.sale_server import Guest, unanswered
 from tests.waits import until
 
 #: Keeps what moves, but for what a press has moved: `still()` resolves to it when all is drawn.
@@ -209,6 +214,105 @@ async def test_the_connection_comes_and_goes_and_nothing_moves(
     await polls.map_ready()
     await banner(polls, "polling")
     await is_still(polls.page, "a network without live updates")
+
+
+async def time_runs_out(server: Server, slug: str) -> None:
+    """The time of all seats in baskets is over, by the clock of the sale."""
+    async with Redis.from_url(server.redis_url, decode_responses=True) as store:
+        visitors = [str(visitor) for visitor in await store.zrange(keys.basket_deadlines(slug), 0, -1)]
+        await store.zadd(keys.basket_deadlines(slug), dict.fromkeys(visitors, 1), xx=True)
+
+
+@pytest.mark.parametrize("look", DESK_AND_PHONE)
+async def test_the_time_of_the_seats_ends_and_nothing_moves(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, Any]
+) -> None:
+    """V1: what can be done then takes the place of the seats; below a phone's map that is open, or one press away."""
+    slug = await make_sale()
+    phone = "viewport" in look
+
+    async def over(page: SalePage, what: str) -> None:
+        await page.page.wait_for_timeout(600)  # longer than what moves is taken for the press's own doing
+        await page.page.evaluate("() => still()")
+        await time_runs_out(server, slug)
+        await expect(page.get_by_test_id("seats-lost")).to_be_visible()
+        await expect(page.locator(".chip-free")).to_contain_text("40")  # free for everybody
+        await is_still(page.page, what)
+
+    page = await open_page(slug, before=WATCH, **look)
+    wish, again = page.get_by_test_id("wish"), page.get_by_test_id("choose-again")
+    await page.pick(3)
+    await page.evaluate(AHEAD, (await page.seconds_left() - 45) * 1000)
+    await expect(page.get_by_test_id("hold-warning")).to_be_visible()
+    await over(page, "the end of the seats' time")
+    await expect(wish).to_be_visible(visible=not phone)
+    await expect(again).to_be_visible(visible=phone)
+    if not phone:
+        return
+    await again.click()
+    await expect(wish).to_be_visible()
+    await expect(page.locator(".wish input:checked")).to_be_focused()
+    # With large type the marks' key would lie on the seats of so low a map, and on its buttons.
+    await page.evaluate("() => back()")
+    await expect(page.locator(".key")).to_be_visible()
+    await page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
+    await expect(page.locator(".key")).to_be_hidden()
+
+    page = await open_page(slug, before=WATCH, **look)
+    await page.pick(6)
+    await page.locator(".sheet-toggle").click()
+    await over(page, "the end of the time, with the basket open")
+    await expect(page.get_by_test_id("wish")).to_be_in_viewport()
+    await expect(page.get_by_test_id("choose-again")).to_be_hidden()
+
+
+@pytest.mark.parametrize("look", DESK_AND_PHONE)
+async def test_an_answer_comes_at_last_and_nothing_moves(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, Any]
+) -> None:
+    """V1: the reservation's page, of a payment whose outcome was unknown."""
+    page = await open_page(await make_sale(), before=WATCH, **look)
+    await page.pick(3, 4)
+    async with unanswered(server):
+        if "viewport" in look:
+            await page.locator(".sheet-toggle").click()
+        await page.check_out(card="hang")
+        await page.reaches("paying")
+        async with page.page.expect_websocket():  # the page is drawn by its script, and followed from then on
+            await page.locator(".notice .actions a").click()
+        await page.page.evaluate("() => still()")
+    await expect(page.locator("#status")).to_have_attribute("data-status", "CONFIRMED")
+    await is_still(page.page, "the answer")
+
+
+@pytest.mark.parametrize("look", DESK_AND_PHONE)
+async def test_the_last_seats_go_and_come_back_and_nothing_moves(
+    server: Server, make_sale: MakeSale, open_page: OpenPage, look: dict[str, Any]
+) -> None:
+    """V1: who is in as others buy what is left, and who waits for what comes back."""
+    slug = await make_sale(seats=2, starts_at=datetime.now(UTC) + timedelta(days=30))
+    watches = await open_page(slug, before=WATCH, **look)
+    await watches.map_ready()
+    owner = await open_page(slug)
+    await owner.pick(0, 1)
+    await watches.page.evaluate("() => still()")
+    await owner.check_out()
+    await owner.reaches("confirmed")
+    await expect(watches.get_by_test_id("sold-out")).to_be_visible()
+    await is_still(watches.page, "the last seats go")
+    await until(lambda: server.sold_out(slug))
+    listed = await open_page(slug, before=WATCH, **look)
+    await listed.reaches("soldout")
+    small = await listed.page.evaluate(SMALL)
+    assert not small, "\n".join(small)
+    await listed.fill("#returns-email", "wait@example.com")
+    await listed.locator(".returns button[type=submit]").click()
+    await expect(listed.get_by_test_id("list-place")).to_be_visible()
+    await listed.page.wait_for_timeout(600)  # longer than what moves is taken for the press's own doing
+    await listed.page.evaluate("() => still()")
+    assert await owner.page.evaluate(GIVE_BACK) == 200
+    await listed.get_by_test_id("offer").wait_for()
+    await is_still(listed.page, "an offer")
 
 
 #: Controls of the form that the word on the time lies on as the page is seen, at its top and at its end.

@@ -22,16 +22,16 @@ export const sideBySide = (width, height) => width < COMPACT && (height >= width
  * On a narrow map the hall goes below the controls, and makes room for them only where they would lie on a section.
  * @param {number} width CSS pixels
  * @param {number} height
+ * @param {boolean} row whether the controls stand side by side
  * @param {(inset: Inset) => boolean} isFar whether the hall, fitted so, is drawn as sections
  * @param {(inset: Inset, width: number, height: number) => boolean} isUnder whether a section of the hall, fitted so, lies
  *   in the corner of that size at the top right
  * @returns {Inset}
  */
-export function roomFor(width, height, isFar, isUnder) {
+export function roomFor(width, height, row, isFar, isUnder) {
   const inset = width < COMPACT ? { ...NARROW } : { ...WIDE };
   if (isFar(inset)) inset.bottom = BARE;
   if (width >= COMPACT) return inset;
-  const row = sideBySide(width, height);
   const corner = row ? ROW : COLUMN;
   if (!isUnder(inset, corner.width, corner.height)) return inset;
   // Above an open basket there may be less than the controls' own height to give away.

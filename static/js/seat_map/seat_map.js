@@ -57,6 +57,7 @@ export class SeatMap {
     /** @type {Set<number>} */
     this.waiting = new Set(); // ordinals to be drawn anew
     this.zoomedAt = 0;
+    this.row = false; // the controls stand side by side
     this.frame = 0;
     this.stale = true; // all of the tiles are
     this.rest = new Rest();
@@ -339,8 +340,14 @@ export class SeatMap {
     this.canvas.width = Math.round(width * this.ratio);
     this.canvas.height = Math.round(height * this.ratio);
     // A sheet that opens makes it lower: the hall is fitted again, but not turned under the visitor's fingers.
-    if (width !== this.width) this.#turn(width, height);
+    const turned = width !== this.width;
+    if (turned) this.#turn(width, height);
     this.width = width;
+    // The list that opens when the last seats go makes it lower too, and goes when some come back: nobody has pressed
+    // anything, and the controls stay as they stand.
+    if (!this.element.closest("[data-list]")) this.row = sideBySide(width, height);
+    else if (turned) this.row = sideBySide(width, innerHeight);
+    else this.row ||= height < width && sideBySide(width, height);
     this.#fitInto(width, height);
     if (this.theme && this.painter.ratio !== this.ratio) this.#retheme();
     this.redraw();
@@ -352,11 +359,12 @@ export class SeatMap {
    */
   #fitInto(width, height) {
     const { viewport, scene, plan } = this;
-    this.element.toggleAttribute("data-row", sideBySide(width, height));
+    this.element.toggleAttribute("data-row", this.row);
     viewport.resize(width, height);
     viewport.inset = roomFor(
       width,
       height,
+      this.row,
       (inset) => {
         viewport.inset = inset;
         return scene.sections.drawnAt(viewport.fitScale);

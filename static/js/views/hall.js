@@ -29,25 +29,28 @@ const lasting = kept((/** @type {Sale.Lasting} */ model) => ({
 
 /** @param {Sale.WithPlan} model */
 export function hall(model) {
-  const { state, board, act, seatMap, seatList, returns, own, plan, asked, free, swatches } = model;
-  // What can be had instead of seats that were refused is said in the same place, and was asked for just now.
-  const offered = model.offered && !state.instead;
+  const { state, board, act, seatMap, seatList, returns, own, plan, asked, free, swatches, over, sideHeight } = model;
   const { ui } = state;
   const { seats } = state.basket;
   // Sold out: the waiting list stands where there is nothing to pick. What it offers, for a time, stands in the place of
   // the wish: on a phone whose sheet is closed as well.
   const left = whatIsLeft(board, own.size).kind;
+  // What can be had instead of seats that were refused is said in the same place, and was asked for just now.
+  const offered = model.offered && !(state.instead && left === "free");
   const list = seats.length || left !== "gone" ? null : returns;
   const { ready } = board;
   // Why a turn is shorter than it was is told on a phone whose sheet is closed as well.
   const turn = turnLeft(state);
   const isTold = isShorter(state);
   const parts = lasting({ state: timeless(state), act, plan, asked, free, swatches, ready, left });
+  const ask = offered ? html`<div class="wish offer">${returns}</div>` : html`${parts.wish} ${nothingLeft(model)}`;
+  // When the time of the seats ends, it has their place.
+  const inPlace = over && !list;
   return html`<section
     class="hall"
     data-mode=${ui.mode}
     data-sheet=${ui.sheet || list ? "open" : "closed"}
-    data-has-seats=${seats.length ? "" : nothing}
+    data-has-seats=${seats.length || inPlace ? "" : nothing}
     data-list=${list ? "" : nothing}
   >
     <h1 class="visually-hidden" tabindex="-1" data-focus>${t("hall.title", { event: state.event.name })}</h1>
@@ -62,14 +65,24 @@ export function hall(model) {
       [list ? "list" : "basket"],
       (which) => which, // the one is another thing than the other, and does not grow out of it
       () =>
-        html`<aside class="side" aria-label=${list ? t("returns.title") : t("basket.title")}>
-          ${list ? nothing : sheetHandle(model)}
-          ${offered ? html`<div class="wish offer">${returns}</div>` : html`${parts.wish} ${nothingLeft(model)}`}
-          ${isTold ? turn : nothing}
+        html`<aside
+          class="side"
+          aria-label=${list ? t("returns.title") : t("basket.title")}
+          .style=${inPlace && sideHeight ? `--kept: ${sideHeight}px` : ""}
+        >
+          ${list ? nothing : sheetHandle(model)} ${inPlace ? nothing : html`${ask} ${isTold ? turn : nothing}`}
           <div class="sheet-body">
-            ${list ? nothing : basket(state, parts.content)} ${offered ? nothing : returns}
-            ${seats.length ? nothing : ownCode(model)} ${isTold ? nothing : turn}
-            <p class="quiet"><button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button></p>
+            ${list ? nothing : basket(state, inPlace ? html`${ask} ${parts.content}` : parts.content)}
+            ${offered ? nothing : returns} ${seats.length ? nothing : ownCode(model)}
+            ${isTold && !inPlace ? nothing : turn}
+            ${repeat(
+              [inPlace ? "over" : "basket"],
+              (which) => which, // with what stands above it on a phone
+              () =>
+                html`<p class="quiet">
+                  <button type="button" class="link" @click=${act.leave}>${t("hall.leave")}</button>
+                </p>`,
+            )}
           </div>
         </aside>`,
     )}
@@ -141,7 +154,7 @@ function key() {
  * On a phone the basket is a sheet: a bar with what matters, the rest one tap away.
  * @param {Sale.WithPlan} model
  */
-function sheetHandle({ state, plan, board, own, act }) {
+function sheetHandle({ state, plan, board, own, act, over }) {
   const { seats } = state.basket;
   const end = seats.length ? deadline(state) : null;
   const text = seats.length ? counted("seats.count", seats.length) : t("basket.none");
@@ -170,7 +183,11 @@ function sheetHandle({ state, plan, board, own, act }) {
           >
             ${t("basket.continue_short")}
           </button>`
-        : nothing
+        : over && !state.ui.sheet
+          ? html`<button type="button" class="button primary" data-testid="choose-again" @click=${act.chooseAgain}>
+              ${t("basket.again")}
+            </button>`
+          : nothing
     }
   </div>`;
 }

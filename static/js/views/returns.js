@@ -10,9 +10,14 @@ import { emailField } from "./parts.js";
  * @property {boolean} busy
  * @property {string | null} failed code
  * @property {string} email
+ * @property {boolean} ended an offer ran out while the page was open, and nobody asked for the form since
+ * @property {boolean} [sample] only for how high it is
  * @property {(submitted: InputOf<HTMLFormElement>) => void} join
+ * @property {() => void} again the form is asked for
  * @property {() => void} leave
  */
+
+const SOME_TIME = "2030-12-31T20:00:00Z";
 
 /** @param {Shown} shown */
 export function returns(shown) {
@@ -24,7 +29,7 @@ export function returns(shown) {
     data-testid="waiting-list"
     data-state=${place?.state ?? "none"}
   >
-    ${place?.state === "offered" ? offered(shown, place) : place?.state === "waiting" ? waits(shown, place) : outside(shown)}
+    ${place && place.state in COMES && (place.state !== "lapsed" || shown.ended) ? inTurn(shown, place) : outside(shown)}
     ${shown.failed ? html`<p class="field-error" role="alert">${reason(shown.failed)}</p>` : nothing}
   </section>`;
 }
@@ -72,20 +77,56 @@ function outside(shown) {
 }
 
 /**
+ * What comes by itself to who has a place, in the room of the highest of it: what stands below does not move.
+ * @type {Record<string, (shown: Shown, place: Api.PlaceInList) => unknown>}
+ */
+const COMES = { waiting: waits, offered, lapsed };
+
+/**
  * @param {Shown} shown
  * @param {Api.PlaceInList} place
  */
-function waits({ busy, leave }, place) {
+function inTurn(shown, place) {
+  // For how high it is, an offer is like any other.
+  const until = shown.event.starts_at ?? SOME_TIME;
+  const seats = Array.from({ length: place.count }, (_, index) => index);
+  /** @type {Api.OfferOf} */
+  const any = { seats, until, amount: 0, currency: "", take: "", state: "open" };
+  const sample = { ...place, offer: place.offer ?? any };
+  return Object.entries(COMES).map(([state, view]) =>
+    state === place.state
+      ? html`<div class="returns-now">${view(shown, place)}</div>`
+      : html`<div class="returns-now not-any-more" aria-hidden="true">
+          ${view({ ...shown, sample: true }, sample)}
+        </div>`,
+  );
+}
+
+/**
+ * @param {Shown} shown
+ * @param {string} words
+ */
+const heading = ({ sample }, words) => html`<h2 id=${sample ? nothing : "returns-title"} tabindex="-1">${words}</h2>`;
+
+/** @param {Shown} shown */
+const leaves = ({ busy, leave }) =>
+  html`<p class="quiet">
+    <button type="button" class="link" ?disabled=${busy} @click=${leave}>${t("returns.leave")}</button>
+  </p>`;
+
+/**
+ * @param {Shown} shown
+ * @param {Api.PlaceInList} place
+ */
+function waits(shown, place) {
   return html`
-    <h2 id="returns-title" tabindex="-1">${t("returns.waiting")}</h2>
-    <p class="returns-place" data-testid="list-place">
+    ${heading(shown, t("returns.waiting"))}
+    <p class="returns-place" data-testid=${shown.sample ? nothing : "list-place"}>
       ${place.ahead === 0 ? t("returns.first") : counted("returns.ahead", place.ahead)}
     </p>
     <p>${wish(place)}</p>
     <p class="hint">${t("returns.stay")}</p>
-    <p class="quiet">
-      <button type="button" class="link" ?disabled=${busy} @click=${leave}>${t("returns.leave")}</button>
-    </p>
+    ${leaves(shown)}
   `;
 }
 
@@ -93,20 +134,41 @@ function waits({ busy, leave }, place) {
  * @param {Shown} shown
  * @param {Api.PlaceInList} place
  */
-function offered({ event, busy, leave }, place) {
+function offered(shown, place) {
   const { offer } = place;
   if (!offer) return nothing;
   return html`
-    <h2 id="returns-title" tabindex="-1">${t("returns.offered")}</h2>
+    ${heading(shown, t("returns.offered"))}
     <p class="returns-place">
       ${counted("seats.count", offer.seats.length)} ·
-      ${t("returns.until", { time: moment(offer.until, event.time_zone) })}
+      ${t("returns.until", { time: moment(offer.until, shown.event.time_zone) })}
     </p>
     <p class="actions">
-      <a class="button primary" data-testid="offer" href=${`/returns/${place.id}`}>${t("returns.see")}</a>
+      <a class="button primary" data-testid=${shown.sample ? nothing : "offer"} href=${`/returns/${place.id}`}
+        >${t("returns.see")}</a
+      >
     </p>
-    <p class="quiet">
-      <button type="button" class="link" ?disabled=${busy} @click=${leave}>${t("returns.leave")}</button>
+    ${leaves(shown)}
+  `;
+}
+
+/**
+ * The offer ran out while the page was open: the form comes by a press.
+ * @param {Shown} shown
+ */
+function lapsed(shown) {
+  return html`
+    ${heading(shown, t("returns.lapsed"))}
+    <p>${t("returns.lapsed_text")}</p>
+    <p class="actions">
+      <button
+        type="button"
+        class="button primary"
+        data-testid=${shown.sample ? nothing : "list-again"}
+        @click=${shown.again}
+      >
+        ${t("returns.join")}
+      </button>
     </p>
   `;
 }

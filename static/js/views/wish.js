@@ -7,12 +7,14 @@ import { numberName, seatName } from "../seat_words.js";
 import { MOST_BUTTONS, isUsedUp, share, sizes, wanted, ways } from "../wish.js";
 
 /**
- * At most one of: what can be had instead of what was refused; that one buyer's share is used up; the wish.
+ * At most one of: what can be had instead of what was refused, while there is something to have; that one buyer's share is
+ * used up; the wish.
  * @param {Sale.Lasting} model
  */
 export function wish(model) {
   const { state } = model;
-  if (state.instead) return instead(model, state.instead);
+  const taken = model.left === "held" || model.left === "gone";
+  if (state.instead && !(taken && state.basket.seats.length === 0)) return instead(model, state.instead);
   const { most, bought, left } = share(state);
   if (isUsedUp(state)) return usedUp(most, bought);
   if (left === 0 || state.basket.seats.length > 0 || model.left !== "free") return nothing;
@@ -177,6 +179,16 @@ function instead({ state, plan, ready, free, act }, refused) {
 }
 
 /**
+ * One seat is not together with another one, which a language without a singular would say of it.
+ * @param {number} count
+ * @param {string | null | undefined} category
+ */
+export function noneOf(count, category = null) {
+  if (count === 1) return category ? t("instead.not_one", { category }) : t("best.not_one");
+  return category ? counted("instead.none_of", count, { category }) : counted("best.none", count);
+}
+
+/**
  * Why not, in a sentence.
  * @param {Sale.Instead} refused
  * @param {Sale.Plan} plan
@@ -186,7 +198,7 @@ export function why(refused, plan) {
     return counted("instead.single", refused.singles.length, { seats: listed(refused.singles, plan) });
   const { count, category, groups = 1 } = refused.wish;
   if (groups > 1) return t("instead.gone", { parts: sizes(refused.wish).join(" + ") });
-  return category ? counted("instead.none_of", count, { category }) : counted("best.none", count);
+  return noneOf(count, category);
 }
 
 /**
@@ -200,7 +212,9 @@ function wayWords(way, plan, currency) {
   const text =
     kind === "split"
       ? t("instead.split", { parts: sizes(way.wish).join(" + ") })
-      : counted("instead.together", way.wish.count);
+      : way.wish.count === 1
+        ? counted("seats.count", 1)
+        : counted("instead.together", way.wish.count);
   return [text, category, price === null ? null : money(price, currency)].filter(Boolean).join(" · ");
 }
 

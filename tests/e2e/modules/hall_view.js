@@ -82,6 +82,37 @@ export async function whatBecameOfTheSeatsIsSaidOutsideOfTheSheet() {
   same([told(), text(".hold-clock [role=timer]")], [[], "5:00"]);
 }
 
+const REFUSED = [
+  { type: "sent", id: "b", kind: "best", seats: [], wish: { count: 2 } },
+  { type: "refused", id: "b", code: "not_together", seats: [], largest: 1, alternatives: [{ count: 1, category: "Near" }] },
+];
+
+// V3: nothing can be had instead of what was refused when nothing is left.
+export async function whatCanBeHadInsteadGoesWithTheLastSeats() {
+  const { box, state, draw } = await seen(...REFUSED);
+  const boxes = () => [...box.querySelectorAll(".wish")].map((one) => one.dataset.testid);
+  draw(state);
+  same(boxes(), ["instead"]);
+  draw(state, { board: { ready: true, counts: [0, 4, 2, 0] } });
+  same(boxes(), ["all-held"]);
+  draw(state, { board: { ready: true, counts: [0, 0, 6, 0] } });
+  same(boxes(), ["sold-out"]);
+}
+
+// V3: one seat is not beside another one, also in a language that has no singular.
+export async function oneSeatIsNotTogetherWithAnother() {
+  const { box, state, draw } = await seen(...REFUSED);
+  await use("ko", await (await fetch("/static/i18n/ko.json")).json());
+  draw(state);
+  const said = [...box.querySelectorAll(".wish-title, [data-way]")].map((one) => one.textContent.trim());
+  draw([{ ...REFUSED[0], wish: { count: 1, category: "Near" } }, { ...REFUSED[1], largest: 0, alternatives: [] }].reduce(reduce, state));
+  said.push(box.querySelector(".wish-title").textContent.trim());
+  await use("en", await (await fetch("/static/i18n/en.json")).json());
+  const [none, split, one, noneOfOne] = said;
+  that(none.includes("나란한 좌석 2석") && split.startsWith("1 + 1"), `${none}, ${split}`);
+  that(one.startsWith("1석") && !noneOfOne.includes("나란한") && noneOfOne.includes("Near"), `${one}, ${noneOfOne}`);
+}
+
 // V3: who has bought a whole share is told that, and not to wait for what comes back.
 export async function aShareThatIsUsedUpIsTheOneBox() {
   const orders = { type: "orders", reservations: [{ id: "a", status: "CONFIRMED", seats: [1, 2], created_at: at(0) }] };

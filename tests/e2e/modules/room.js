@@ -4,7 +4,7 @@ import { same } from "./same.js";
 /** @param {boolean} under whether a section lies under the controls */
 const room = (width, height, under, far = true) => {
   const asked = [];
-  const { top, right, bottom, left } = roomFor(width, height, () => far, (_inset, w, h) => {
+  const { top, right, bottom, left } = roomFor(width, height, sideBySide(width, height), () => far, (_inset, w, h) => {
     asked.push([w, h]);
     return under;
   });

@@ -234,6 +234,7 @@ declare namespace Sale {
     /** asks for the place again, after the proof of work failed */
     pay(): void;
     dismiss(): void;
+    chooseAgain(): void;
     giveCode(code: string): void;
     codeText(event: InputOf<HTMLInputElement>): void;
     /** asks for a place without one */
@@ -263,6 +264,10 @@ declare namespace Sale {
     swatches: Map<string, string>;
     /** of the form in which seats are asked for, when it was last seen: CSS pixels, 0 when it never was */
     wishHeight: number;
+    /** the time of the seats is over, and what can be done has their place until the buyer goes on */
+    over: boolean;
+    /** of what was beside the map, or below it, then: CSS pixels; 0: it is as high as it needs to be */
+    sideHeight: number;
   };
 
   /** The same where the event is known, which is everywhere but in the first moment. */
