@@ -91,7 +91,7 @@ def translations(language: str) -> gettext.GNUTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-def text(language: str, key: str, **values: object) -> str:
+def text(language: str, key: str, /, **values: object) -> str:
     """The text of `key` with its placeholders filled; the key itself when there is none."""
     message = translations(language).gettext(key)
     return message % values if values else message.replace("%%", "%")

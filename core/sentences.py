@@ -8,7 +8,7 @@ English; the API answers key and arguments as well, and the console says them in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,26 +19,37 @@ PREFIX = "ops.said."
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`arguments`: names, places and numbers; or a sentence that is part of this one."""
+    """`arguments`: names, places and numbers; a sentence that is part of this one, or several, with commas between."""
 
     key: str
-    arguments: Mapping[str, str | int | float | Sentence]
+    arguments: Mapping[str, Argument]
 
     def in_words(self, language: str = DEFAULT) -> str:
-        values = {
-            name: value.in_words(language) if isinstance(value, Sentence) else value
-            for name, value in self.arguments.items()
-        }
+        values = {name: _in_words(value, language) for name, value in self.arguments.items()}
         return text(language, PREFIX + self.key, **values)
 
     def told(self) -> dict[str, Any]:
         """As the API answers it: `{key, arguments}`."""
-        arguments = {
-            name: value.told() if isinstance(value, Sentence) else value for name, value in self.arguments.items()
-        }
-        return {"key": self.key, "arguments": arguments}
+        return {"key": self.key, "arguments": {name: _told(value) for name, value in self.arguments.items()}}
 
 
-def said(key: str, /, **arguments: str | int | float | Sentence) -> Sentence:
+Argument = str | int | float | Sentence | Sequence[Sentence]
+
+
+def _in_words(value: Argument, language: str) -> str | int | float:
+    if isinstance(value, Sentence):
+        return value.in_words(language)
+    if isinstance(value, (str, int, float)):
+        return value
+    return ", ".join(one.in_words(language) for one in value)
+
+
+def _told(value: Argument) -> Any:
+    if isinstance(value, Sentence):
+        return value.told()
+    return value if isinstance(value, (str, int, float)) else [one.told() for one in value]
+
+
+def said(key: str, /, **arguments: Argument) -> Sentence:
     """The one way to make a sentence: `key` is written out where it is called, so that a test finds it."""
     return Sentence(key, arguments)

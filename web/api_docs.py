@@ -72,8 +72,9 @@ costs nothing. With `ONSALE_RATE_LIMITS=off` nothing costs anything: load runs f
 
 Every refusal is an RFC 9457 problem response (`application/problem+json`): `type`, `title`, `status`, `detail`, `code`,
 `instance`, `request_id`, and what belongs to the code (`seats`, `errors`). Programs read `code`, which does not change.
-What is wrong in a seat plan has beside its English `message` a stable `key` and the `arguments` that stand in it, so
-that others may say it in their language: an argument is a text, a number, or a sentence of its own.
+What is wrong in a seat plan, and what an alert or a step of a diagnosis saw, has beside its English `message` or
+`detail` a stable `key` and the `arguments` that stand in it, so that others may say it in their language: an argument
+is a text, a number, a sentence of its own, or a list of sentences.
 429 and 503 carry `Retry-After`. Repeating a refused call is safe: a refusal has changed nothing. A reservation is
 repeated with the same `Idempotency-Key`, and is then the same reservation.
 """

@@ -88,7 +88,7 @@ async def _clock(database: databases.Database, clock: Clock, ahead: Callable[[],
     detail = {"ahead_seconds": {who: round(seconds, 3) for who, seconds in found.items()}}
     if not wrong:
         return ComponentHealth(status="UP", detail=detail)
-    error = ", ".join(clocks_postgres.said(who, seconds) for who, seconds in wrong.items())
+    error = ", ".join(clocks_postgres.off(who, seconds).in_words() for who, seconds in wrong.items())
     return ComponentHealth(status="DEGRADED", detail={**detail, "error": f"{error} of Redis"})
 
 

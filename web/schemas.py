@@ -175,7 +175,7 @@ class BlockSeats(Asked):
 
 #: Of what the console says in the operator's language (core/sentences.py).
 SAID_KEY: Final = "which sentence it is: stable; its words by language are `ops.said.KEY` in core/locale"
-SAID_ARGUMENTS: Final = "what stands in the sentence: texts, numbers, or a sentence of its own (`{key, arguments}`)"
+SAID_ARGUMENTS: Final = "what stands in the sentence: texts, numbers, sentences (`{key, arguments}`) or lists of them"
 
 
 class ResponseBody(BaseModel):

@@ -14,6 +14,7 @@ from core.database import BACKGROUND_SECONDS, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed
 from core.diagnosis.seats_redis import lock
 from core.seats.board import STATE_OF_STATUS, SeatState
+from core.sentences import said
 from core.venue.event import Event
 
 _SEATS = "SELECT ordinal, status FROM shown_seats WHERE event_id = $1 ORDER BY ordinal"
@@ -32,7 +33,7 @@ async def board(client: Redis, slug: str, event: Event | None, database: databas
     states = await client.get(name)
     epoch, counter = await client.hmget(version, ["epoch", "counter"])
     if states is None or epoch is None:
-        yield fail("board", Cause.BOARD_LOST, "Redis has no board of this event", fix="board")
+        yield fail("board", Cause.BOARD_LOST, said("board.lost"), fix="board")
         return
     detail = f"epoch {_number(epoch)}, version {_number(counter)}"
     if event is None:

@@ -11,7 +11,9 @@ import databases
 from core.clock import Clock
 from core.database import raw
 from core.diagnosis.finding import Cause, Finding, passed, warn
+from core.diagnosis.processes_redis import named
 from core.figures.vitals_redis import Vitals
+from core.sentences import Sentence, said
 
 #: A clock that is off by so many seconds is wrong.
 WRONG_SECONDS: Final = 2.0
@@ -21,8 +23,11 @@ def is_wrong(ahead: float) -> bool:
     return abs(ahead) >= WRONG_SECONDS
 
 
-def said(who: str, ahead: float) -> str:
-    return f"{who} is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
+def off(who: str | Sentence, ahead: float) -> Sentence:
+    seconds = round(abs(ahead))
+    if ahead > 0:
+        return said("clocks.ahead", who=who, seconds=seconds)
+    return said("clocks.behind", who=who, seconds=seconds)
 
 
 async def ahead_of(database: databases.Database, clock: Clock) -> float:
@@ -42,12 +47,12 @@ async def postgres_clock(database: databases.Database, clock: Clock) -> AsyncIte
     """Raises StoreUnavailable."""
     ahead = await ahead_of(database, clock)
     if is_wrong(ahead):
-        yield warn("clocks", Cause.CLOCK_DIFFERS, said("PostgreSQL", ahead) + " of Redis")
+        yield warn("clocks", Cause.CLOCK_DIFFERS, said("clocks.of_redis", clocks=off("PostgreSQL", ahead)))
     else:
-        yield passed("clocks", "PostgreSQL's clock is Redis'")
+        yield passed("clocks", said("clocks.same"))
 
 
 def process_clocks(alive: Iterable[Vitals]) -> Iterable[Finding]:
-    wrong = [said(f"process {one.pid} on {one.host}", one.ahead) for one in alive if is_wrong(one.ahead)]
+    wrong = [off(named(one), one.ahead) for one in alive if is_wrong(one.ahead)]
     if wrong:
-        yield warn("clocks", Cause.CLOCK_DIFFERS, ", ".join(wrong) + " of Redis")
+        yield warn("clocks", Cause.CLOCK_DIFFERS, said("clocks.of_redis", clocks=wrong))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.messaging.bus import BusUnavailable
 from core.messaging.group_lag import GroupLag
+from core.sentences import said
 
 #: Messages that a group may be behind: at the peak of a rush a few hundred are under way.
 _LAG_MESSAGES = 1_000
@@ -20,15 +21,15 @@ async def consumers(groups: Groups) -> AsyncIterator[Finding]:
     try:
         groups_now = await groups()
     except BusUnavailable as error:
-        yield fail("kafka", Cause.KAFKA_AWAY, f"does not answer: {error}")
+        yield fail("kafka", Cause.KAFKA_AWAY, said("store.away", why=str(error)))
         return
     if groups_now is None:
         return
-    yield passed("kafka", "answers")
+    yield passed("kafka", said("kafka.answers"))
     for name, group in groups_now.items():
-        behind = f"{name} is {group.lag} messages behind, {group.members} members in its group"
+        behind = said("kafka.behind", name=name, lag=group.lag, members=group.members)
         if group.lag and not group.members:
-            yield fail("consumers", Cause.CONSUMER_LAG, f"{behind}: no `onsale worker` runs")
+            yield fail("consumers", Cause.CONSUMER_LAG, said("kafka.no_worker", behind=behind))
         elif group.lag > _LAG_MESSAGES:
             yield warn("consumers", Cause.CONSUMER_LAG, behind)
         else:

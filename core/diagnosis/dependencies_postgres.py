@@ -13,6 +13,7 @@ from core.database import first_line, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.errors import StoreUnavailable
 from core.schema_postgres import SchemaState, head, read_schema
+from core.sentences import said
 
 _FULL = 0.8
 #: Who waits for a lock for so long is kept from something: checkout's statements take milliseconds.
@@ -51,22 +52,30 @@ async def postgres(database: databases.Database) -> AsyncIterator[Finding]:
     except (StoreUnavailable, asyncpg.PostgresError) as error:
         yield _away(error.__cause__ or error)
         return
-    detail = f"answers in {milliseconds:.0f} ms, {row['used']} of {row['most']} connections"
-    if row["replica"] or row["read_only"]:
-        what = "this is a replica" if row["replica"] else "default_transaction_read_only is on"
-        yield fail("postgresql", Cause.POSTGRES_READ_ONLY, f"{detail}; {what}")
+    standing = said("postgres.standing", milliseconds=round(milliseconds), used=row["used"], most=row["most"])
+    if row["replica"]:
+        yield fail("postgresql", Cause.POSTGRES_READ_ONLY, said("postgres.replica", standing=standing))
+    elif row["read_only"]:
+        yield fail("postgresql", Cause.POSTGRES_READ_ONLY, said("postgres.read_only", standing=standing))
     elif writes is not None:
-        yield fail("postgresql", Cause.DISK_FULL, f"{detail}; cannot write: {writes}")
+        yield fail("postgresql", Cause.DISK_FULL, said("postgres.cannot_write", standing=standing, why=writes))
     elif row["used"] > row["most"] * _FULL:
-        yield warn("postgresql", Cause.POSTGRES_FULL, detail)
+        yield warn("postgresql", Cause.POSTGRES_FULL, standing)
     else:
-        yield passed("postgresql", detail)
+        yield passed("postgresql", standing)
     for one in blocking:
         yield fail(
             "postgresql locks",
             Cause.POSTGRES_BLOCKED,
-            f"process {one['pid']} ({one['application_name'] or 'no name'}, {one['state']} for {one['since']:.0f} s) "
-            f"keeps {one['waiting']} waiting, the longest for {one['seconds']:.0f} s",
+            said(
+                "postgres.blocking",
+                pid=str(one["pid"]),
+                program=one["application_name"] or said("postgres.unnamed"),
+                state=str(one["state"]),
+                since=round(one["since"]),
+                waiting=one["waiting"],
+                seconds=round(one["seconds"]),
+            ),
         )
 
 
@@ -88,12 +97,13 @@ async def schema(database: databases.Database) -> AsyncIterator[Finding]:
 
 def _away(error: BaseException) -> Finding:
     if isinstance(error, asyncpg.TooManyConnectionsError):
-        return fail("postgresql", Cause.POSTGRES_EXHAUSTED, f"takes no further connection: {first_line(error)}")
+        return fail("postgresql", Cause.POSTGRES_EXHAUSTED, said("postgres.no_connection", why=first_line(error)))
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-        return fail("postgresql", Cause.POSTGRES_READ_ONLY, "takes no writes")
+        return fail("postgresql", Cause.POSTGRES_READ_ONLY, said("postgres.no_writes"))
     if isinstance(error, (asyncpg.DiskFullError, asyncpg.OutOfMemoryError)):
-        return fail("postgresql", Cause.DISK_FULL, f"cannot work: {first_line(error)}")
-    told = "does not answer in time" if isinstance(error, TimeoutError) else f"does not answer: {first_line(error)}"
+        return fail("postgresql", Cause.DISK_FULL, said("postgres.cannot_work", why=first_line(error)))
+    silent = isinstance(error, TimeoutError)
+    told = said("store.silent") if silent else said("store.away", why=first_line(error))
     return fail("postgresql", Cause.POSTGRES_AWAY, told)
 
 

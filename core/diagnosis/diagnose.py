@@ -36,7 +36,7 @@ from core.diagnosis import (
     shares_redis,
 )
 from core.diagnosis.disk import disk
-from core.diagnosis.finding import ADVICE, Cause, Finding, Level, fail, likeliest, reply
+from core.diagnosis.finding import Cause, Finding, Level, advice, fail, likeliest, reply
 from core.diagnosis.mending import Mending, Patient
 from core.diagnosis.question import Diagnosis, Question, Surroundings, Walk
 from core.diagnosis.steps_redis import PATIENCE_SECONDS, step
@@ -124,7 +124,7 @@ class Diagnose:
             found.append(await self.mending.mend(finding, patient) if fix and finding.fix else finding)
             tell(found[-1])
         cause = likeliest(found, paid=walk.paid)
-        return Diagnosis(tuple(found), cause, ADVICE[cause], reply(cause, paid=walk.paid))
+        return Diagnosis(tuple(found), cause, advice(cause), reply(cause, paid=walk.paid))
 
     async def _findings(self, walk: Walk) -> AsyncIterator[Finding]:
         # They take longest, and know nothing of the stores: begun at once, told at the end.
@@ -192,7 +192,7 @@ class Diagnose:
         found, trouble = await asyncio.gather(self._step(name, steps, away), self._trouble(name))
         if trouble is None:
             return found
-        return [replace(one, detail=f"{one.detail}; {trouble}") if one.cause is away else one for one in found]
+        return [_with(one, trouble) if one.cause is away else one for one in found]
 
     async def _trouble(self, name: str) -> str | None:
         ask = self._troubles.get(name)
@@ -390,6 +390,11 @@ class Diagnose:
         known = await known_fingerprint(self._database)
         for finding in processes_redis.signing_keys(walk.processes, known):
             yield finding
+
+
+def _with(finding: Finding, trouble: str) -> Finding:
+    """What the engine says of itself is told in English, as it says it."""
+    return replace(finding, detail=f"{finding.detail}; {trouble}", said=None)
 
 
 def _failed(found: Sequence[Finding], *causes: Cause) -> bool:

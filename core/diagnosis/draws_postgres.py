@@ -8,6 +8,7 @@ import databases
 
 from core.database import raw
 from core.diagnosis.finding import Cause, Finding, fail, passed
+from core.sentences import said
 
 #: A draw of 200,000 takes some seconds, and a beacon speaks within a minute of the opening.
 PATIENCE_SECONDS = 60.0
@@ -28,11 +29,19 @@ async def draws(database: databases.Database) -> AsyncIterator[Finding]:
         )
     for row in late:
         waits = row["state"] == "frozen" and row["beacon_source"] is not None
-        what = (
-            f"waits for round {row['beacon_round']} of its beacon {row['beacon_source']}" if waits else "does not go on"
+        slug, phase, seconds = row["slug"], row["phase"], round(row["late"])
+        told = (
+            said(
+                "draw.waits",
+                slug=slug,
+                phase=phase,
+                round=str(row["beacon_round"]),
+                beacon=row["beacon_source"],
+                seconds=seconds,
+            )
+            if waits
+            else said("draw.stands", slug=slug, phase=phase, seconds=seconds)
         )
-        yield fail(
-            "draw", Cause.DRAW_WAITS, f"the draw of {row['slug']} ({row['phase']}) {what}, {row['late']:.0f} s late"
-        )
+        yield fail("draw", Cause.DRAW_WAITS, told)
     if not late:
-        yield passed("draw", "no draw is late")
+        yield passed("draw", said("draw.none_late"))

@@ -29,6 +29,7 @@ from core.process.job_health import LateJob
 from core.process.once import Once
 from core.process.store_redis import REDIS_LOST
 from core.process.watched_tasks import beside
+from core.sentences import said
 from core.venue.event import Event, SaleState
 from core.venue.event_store_postgres import EventStore
 
@@ -207,10 +208,10 @@ class HealthCheck:
         late = self._late()
         for job in late:
             if job.name in OF_JOBS:
-                yield fail("jobs", OF_JOBS[job.name], f"no success for {job.seconds:.0f} s")
-        others = [f"{job.name} for {job.seconds:.0f} s" for job in late if job.name not in OF_JOBS]
+                yield fail("jobs", OF_JOBS[job.name], said("jobs.late", seconds=round(job.seconds)))
+        others = {job.name: job.seconds for job in late if job.name not in OF_JOBS}
         if others:
-            yield warn("jobs", Cause.JOB_STOPPED, f"no success: {', '.join(others)}")
+            yield warn("jobs", Cause.JOB_STOPPED, jobs_redis.late_jobs(others))
 
     def _of_kafka(self) -> AsyncIterator[Finding]:
         return consumers.consumers(self._groups)
@@ -266,9 +267,9 @@ class HealthCheck:
         try:
             findings = await self._probes(f"{store} {subject}", walk, limit=patience)
         except TimeoutError:
-            findings = [fail(store, away, f"does not answer within {patience:g} s")]
+            findings = [fail(store, away, said("store.late", seconds=f"{patience:g}"))]
         except (StoreUnavailable, *REDIS_LOST) as error:
-            findings = [fail(store, away, f"went away: {type(error.__cause__ or error).__name__}")]
+            findings = [fail(store, away, said("store.went_away", why=type(error.__cause__ or error).__name__))]
         # A store that is away is so whatever was asked about.
         found.extend(("-" if finding.cause is away else subject, finding) for finding in findings)
         return not any(finding.cause is away for finding in findings)

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from core import audit_postgres as audit
 from core import keys
 from core.clock import Clock, from_millis
-from core.diagnosis.finding import ADVICE, Cause, Level
+from core.diagnosis.finding import Cause, Level, advice
 from core.diagnosis.health_check import HealthReport
 from core.errors import StoreUnavailable
 from core.notifications import alerts
@@ -84,6 +84,7 @@ class FiringAlert:
     detail: str
     action: str
     since: datetime
+    said: Mapping[str, Any] | None
 
 
 class HealthWatch:
@@ -114,7 +115,7 @@ class HealthWatch:
 
     def firing(self) -> list[FiringAlert]:
         return [
-            FiringAlert(a.name, a.subject, a.severity, a.detail, a.action, from_millis(a.since * 1000))
+            FiringAlert(a.name, a.subject, a.severity, a.detail, a.action, from_millis(a.since * 1000), a.said)
             for a in alerts.firing(self._book)
         ]
 
@@ -238,7 +239,8 @@ def _sightings(report: HealthReport) -> list[Sighting]:
             subject=subject,
             severity="fail" if finding.level is Level.FAIL else "warn",
             detail=finding.detail,
-            action=ADVICE[finding.cause],
+            action=advice(finding.cause),
+            said=finding.said.told() if finding.said else None,
         )
         for subject, finding in report.wrong
         if finding.cause is not None

@@ -10,6 +10,7 @@ from core import keys
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.diagnosis.processes_redis import Processes
 from core.process.successes_redis import LastSuccess, Successes
+from core.sentences import Sentence, said
 
 #: Without them nobody is let in, or put out, and no opening is drawn.
 _VITAL = ("sweep", "draw")
@@ -31,27 +32,37 @@ async def jobs(client: Redis, processes: Processes, *, on_sale: bool, served: bo
         yield finding
     held = {finding.about for finding in stuck}
     sweep, owner = successes.get("sweep"), await client.get(keys.job_lease("sweep"))
-    by = f"; {_text(owner)} has its lease" if owner is not None else "; no process has its lease"
+
+    def with_lease(since: Sentence) -> Sentence:
+        if owner is None:
+            return said("jobs.without_lease", since=since)
+        return said("jobs.with_lease", since=since, owner=_text(owner))
+
     if sweep is not None and not sweep.late:
-        yield passed("sweep", f"succeeded {sweep.seconds:.0f} s ago{by}")
+        yield passed("sweep", with_lease(said("jobs.succeeded", seconds=round(sweep.seconds))))
     elif (on_sale or sweep is not None) and keys.job_lease("sweep") not in held:
-        since = f"no success for {sweep.seconds:.0f} s" if sweep is not None else "no success is known"
+        since = said("jobs.late", seconds=round(sweep.seconds)) if sweep is not None else said("jobs.no_success")
         if not runs:
-            yield fail("processes", Cause.NO_PROCESS, f"none tells how it is; the sweep: {since}")
+            yield fail("processes", Cause.NO_PROCESS, said("jobs.no_process", since=since))
             return  # that is why nothing else runs either
-        yield fail("sweep", Cause.SWEEP_STOPPED, f"{since}{by}")
+        yield fail("sweep", Cause.SWEEP_STOPPED, with_lease(since))
     if not runs:
         return  # nothing to judge by: a server that was ended in order left these figures
     late = {name: last for name, last in successes.items() if last.late and keys.job_lease(name) not in held}
     if "payments" in late:
-        yield fail(
-            "jobs", Cause.PAYMENTS_STOPPED, f"payments left over: no success for {late['payments'].seconds:.0f} s"
-        )
+        seconds = round(late["payments"].seconds)
+        yield fail("jobs", Cause.PAYMENTS_STOPPED, said("jobs.payments_late", seconds=seconds))
     elif "payments" in successes:
-        yield passed("jobs", f"payments left over are finished: succeeded {successes['payments'].seconds:.0f} s ago")
-    others = [f"{name} for {last.seconds:.0f} s" for name, last in sorted(late.items()) if name not in _NAMED]
+        yield passed("jobs", said("jobs.payments", seconds=round(successes["payments"].seconds)))
+    others = {name: last.seconds for name, last in sorted(late.items()) if name not in _NAMED}
     if others:
-        yield warn("jobs", Cause.JOB_STOPPED, f"no success: {', '.join(others)}")
+        yield warn("jobs", Cause.JOB_STOPPED, late_jobs(others))
+
+
+def late_jobs(seconds: Mapping[str, float]) -> Sentence:
+    """`seconds` since the last success, by the job's name."""
+    jobs = [said("jobs.late_one", name=name, seconds=round(value)) for name, value in seconds.items()]
+    return said("jobs.others_late", jobs=jobs)
 
 
 async def _leases(
@@ -71,8 +82,16 @@ async def _leases(
         gone = not processes.is_heard(who)
         late = last is None or last.late
         if ttl == -1 or (gone and late and ttl > 10_000):
-            left = "has no end" if ttl == -1 else f"lasts {ttl / 1000:.0f} s more"
-            state = "which tells nothing of itself" if gone else "which did not set it so"
+            state = said("lease.of_silent") if gone else said("lease.of_other")
             yield fail(
-                f"lease of {name}", Cause.LEASE_LEFT_BEHIND, f"belongs to {who}, {state}, and {left}", "lease", lease
+                f"lease of {name}",
+                Cause.LEASE_LEFT_BEHIND,
+                said("lease.left_behind", who=who, state=state, left=left_of(ttl)),
+                "lease",
+                lease,
             )
+
+
+def left_of(ttl: int) -> Sentence:
+    """How long a key still lasts: `ttl` in milliseconds, as Redis tells it; -1: it has no end."""
+    return said("lease.endless") if ttl == -1 else said("lease.lasts", seconds=round(ttl / 1000))

@@ -9,6 +9,7 @@ import databases
 
 from core.database import planned_anew, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.sentences import said
 
 _LATE_SECONDS = 60
 
@@ -42,19 +43,22 @@ async def pipeline(
         outbox = await connection.fetchrow(_OUTBOX)
         dead = await connection.fetchval(_DEAD)
     assert outbox is not None  # noqa: S101 - an aggregate always has its row
-    detail = f"{outbox['unsent']} events not handed over, the oldest {outbox['seconds']:.0f} s old"
+    standing = said("outbox.standing", unsent=outbox["unsent"], seconds=round(outbox["seconds"]))
     if outbox["error"]:
-        detail += f"; the last error: {outbox['error'][:200]}"
+        standing = said("outbox.error", standing=standing, why=outbox["error"][:200])
     gone = [claim for claim in outbox["claims"] or () if is_gone(claim)]
     late = outbox["seconds"] > _LATE_SECONDS
     if gone:
-        detail += f"; claimed by {gone[0]}, which is gone"
-        yield fail("outbox", Cause.RELAY_STUCK, detail, "outbox", ",".join(gone))
+        claimed = said("outbox.claimed", standing=standing, who=gone[0])
+        yield fail("outbox", Cause.RELAY_STUCK, claimed, "outbox", ",".join(gone))
     elif late and outbox["unmailed"]:
-        yield fail("outbox", Cause.MAIL_AWAY, detail)
+        yield fail("outbox", Cause.MAIL_AWAY, standing)
     else:
-        yield fail("outbox", Cause.RELAY_STUCK, detail) if late else passed("outbox", detail)
-    yield warn("dead letters", Cause.DEAD_LETTERS, f"{dead} waiting") if dead else passed("dead letters", "none")
+        yield fail("outbox", Cause.RELAY_STUCK, standing) if late else passed("outbox", standing)
+    if dead:
+        yield warn("dead letters", Cause.DEAD_LETTERS, said("dead_letters.wait", number=dead))
+    else:
+        yield passed("dead letters", said("dead_letters.none"))
 
 
 async def free_claims(database: databases.Database, claims: Sequence[str]) -> bool:

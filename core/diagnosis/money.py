@@ -12,6 +12,7 @@ from core.payments.breaker import Mode
 from core.payments.breaker_redis import CircuitView
 from core.payments.payments import WhenOpen
 from core.payments.registry import shops_fault_codes
+from core.sentences import Sentence, said
 
 _SHUT = frozenset({Mode.OPEN, Mode.FORCED_OPEN})
 
@@ -86,17 +87,26 @@ async def circuits(views: Sequence[CircuitView], when_open: WhenOpen) -> AsyncIt
     asked = views if when_open == "fallback" else views[:1]
     instead = next((view.provider for view in asked if view.mode not in _SHUT), None)
     for view in views:
-        rate = "" if view.failure_rate is None else f", {view.failure_rate:.0f}% of {view.calls} calls failed"
-        detail = f"{view.provider}: {view.mode}{rate}"
-        if view.mode is Mode.FORCED_OPEN:
-            detail += " by an operator, until it is set back to automatic"
+        standing = _standing(view)
         if view.mode not in _SHUT:
-            yield passed("payment circuit", detail)
+            yield passed("payment circuit", standing)
         elif view not in asked:
-            yield warn("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; new payments do not go there ({when_open})")
+            told = said("circuit.not_asked", standing=standing, when_open=when_open)
+            yield warn("payment circuit", Cause.CIRCUIT_OPEN, told)
         elif instead is not None:
-            yield warn("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; {instead} is asked instead (fallback)")
+            told = said("circuit.instead", standing=standing, instead=instead)
+            yield warn("payment circuit", Cause.CIRCUIT_OPEN, told)
         elif when_open == "park":
-            yield warn("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; payments wait with their seats (park)")
+            yield warn("payment circuit", Cause.CIRCUIT_OPEN, said("circuit.parked", standing=standing))
         else:
-            yield fail("payment circuit", Cause.CIRCUIT_OPEN, f"{detail}; nobody can pay")
+            yield fail("payment circuit", Cause.CIRCUIT_OPEN, said("circuit.nobody", standing=standing))
+
+
+def _standing(view: CircuitView) -> Sentence:
+    mode, rate = str(view.mode), view.failure_rate
+    standing = (
+        said("circuit.standing", provider=view.provider, mode=mode)
+        if rate is None
+        else said("circuit.rated", provider=view.provider, mode=mode, rate=round(rate), calls=view.calls)
+    )
+    return said("circuit.forced", standing=standing) if view.mode is Mode.FORCED_OPEN else standing

@@ -16,6 +16,7 @@ from core.clock import iso
 from core.database import raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.payments.faults_postgres import shops_faults
+from core.sentences import said
 
 # A due payment is claimed within a second or two; nobody working on it after this long is a fault.
 _STUCK_SECONDS = 30
@@ -144,21 +145,33 @@ async def refunds(database: databases.Database) -> AsyncIterator[Finding]:
         row = await connection.fetchrow(_REFUSED)
     assert row is not None  # noqa: S101 - an aggregate always has its row
     if not row["refunds"]:
-        yield passed("refunds", "none is refused")
+        yield passed("refunds", said("refunds.none"))
         return
-    amount = f", {row['amount']} {row['currency']}" if row["currencies"] == 1 else ""
-    ids = " ".join(str(id) for id in row["ids"])
-    detail = f"{row['refunds']} refused{amount}, the oldest since {iso(row['since'])}: reservations {ids}"
-    yield warn("refunds", Cause.REFUNDS_REFUSED, detail)
+    number, since, ids = row["refunds"], iso(row["since"]), " ".join(str(id) for id in row["ids"])
+    yield warn(
+        "refunds",
+        Cause.REFUNDS_REFUSED,
+        said(
+            "refunds.refused_of",
+            number=number,
+            amount=int(row["amount"]),
+            currency=row["currency"],
+            since=since,
+            ids=ids,
+        )
+        if row["currencies"] == 1
+        else said("refunds.refused", number=number, since=since, ids=ids),
+    )
 
 
 async def misconfigured(database: databases.Database) -> AsyncIterator[Finding]:
     """Payments that fail for a reason that is the shop's to mend (P9). Raises StoreUnavailable."""
     found = await shops_faults(database)
     for fault in found:
-        yield fail("payments", Cause.PAYMENTS_MISCONFIGURED, fault.detail)
+        told = said("payments.fault", provider=fault.provider, failed=fault.failed, of=fault.of, code=fault.code)
+        yield fail("payments", Cause.PAYMENTS_MISCONFIGURED, told)
     if not found:
-        yield passed("payments", "none fails for a reason of ours")
+        yield passed("payments", said("payments.no_fault"))
 
 
 async def provider_lists(database: databases.Database) -> AsyncIterator[Finding]:
@@ -168,23 +181,38 @@ async def provider_lists(database: databases.Database) -> AsyncIterator[Finding]
     step, rows = "provider lists", FindingRows(database)
     found, among = await open_findings(database, _MOST_TOLD)
     for one in found:
-        detail = (
-            f"{one.provider} {one.kind}: order {one.order}, there {one.left_there} of {one.amount_there}, here "
-            f"{one.left_here} of {one.amount_here} {one.currency}, since {iso(one.found_at)}"
+        detail = said(
+            "lists.differ",
+            provider=one.provider,
+            kind=str(one.kind),
+            order=one.order,
+            left_there=str(one.left_there),
+            amount_there=str(one.amount_there),
+            left_here=str(one.left_here),
+            amount_here=str(one.amount_here),
+            currency=str(one.currency),
+            since=iso(one.found_at),
         )
         # Each is an alert of its own, told once.
         differs = fail(step, Cause.PROVIDER_DIFFERS, detail)
         yield replace(differs, subject=one.order, about=str(one.reservation_id) if one.reservation_id else None)
     if among > len(found):
-        yield fail(step, Cause.PROVIDER_DIFFERS, f"{among - len(found)} more differences")
-    now, said = await rows.now(), []
+        yield fail(step, Cause.PROVIDER_DIFFERS, said("lists.more", number=among - len(found)))
+    now, fine = await rows.now(), []
     for account in await rows.compared():
-        until = iso(account.compared_until) if account.compared_until else "never"
+        until = iso(account.compared_until) if account.compared_until else None
         if account.code == NO_LIST:
-            said.append(f"{account.provider} has no list")
+            fine.append(said("lists.no_list", provider=account.provider))
         elif account.code is not None and (account.compared_until is None or now - account.compared_until > LATE):
-            yield warn(step, Cause.COMPARISON_LATE, f"{account.provider}: compared until {until}, code {account.code}")
+            told = (
+                said("lists.late", provider=account.provider, until=until, code=account.code)
+                if until
+                else said("lists.never_read", provider=account.provider, code=account.code)
+            )
+            yield warn(step, Cause.COMPARISON_LATE, told)
+        elif until:
+            fine.append(said("lists.compared", provider=account.provider, until=until))
         else:
-            said.append(f"{account.provider} compared until {until}")
+            fine.append(said("lists.never_compared", provider=account.provider))
     if not found:
-        yield passed(step, "; ".join(said) or "nothing compared yet")
+        yield passed(step, "; ".join(one.in_words() for one in fine) or "nothing compared yet")

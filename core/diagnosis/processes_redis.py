@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from core.clock import Clock
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.figures.vitals_redis import Vitals, VitalsBoard
+from core.sentences import Sentence, said
 
 _MANY = 5
 
@@ -54,19 +55,24 @@ async def known_processes(vitals: VitalsBoard) -> Processes:
 async def processes(found: Processes, clock: Clock) -> AsyncIterator[Finding]:
     now = clock.now().timestamp()
     if found.silent:
-        told = ", ".join(
-            f"process {one.pid} on {one.host} for {now - one.at:.0f} s (it had {one.channels} channels)"
+        silent = [
+            said("processes.silent_one", process=named(one), seconds=round(now - one.at), channels=one.channels)
             for one in found.silent
-        )
-        yield fail("processes", Cause.PROCESS_SILENT, f"silent: {told}")
+        ]
+        yield fail("processes", Cause.PROCESS_SILENT, said("processes.silent", processes=silent))
     else:
-        yield passed("processes", f"{len(found.alive)} tell how they are")
+        yield passed("processes", said("processes.alive", number=len(found.alive)))
+
+
+def named(one: Vitals) -> Sentence:
+    return said("processes.one", pid=str(one.pid), host=one.host)
 
 
 def full(found: Processes, channels_per_process: int) -> Iterable[Finding]:
     for one in found.alive:
         if one.channels >= channels_per_process:
-            yield warn("channels", Cause.CHANNELS_FULL, f"process {one.pid} on {one.host} has {one.channels}: no more")
+            told = said("processes.full", process=named(one), channels=one.channels)
+            yield warn("channels", Cause.CHANNELS_FULL, told)
 
 
 def crowded(found: Processes) -> Iterable[Finding]:
@@ -76,10 +82,10 @@ def crowded(found: Processes) -> Iterable[Finding]:
         for store, count in one.crowded.items():
             counts[store] = counts.get(store, 0) + count
     if counts:
-        told = ", ".join(f"{count} calls for {store}" for store, count in sorted(counts.items()))
-        yield fail("load", Cause.OVERLOADED, f"refused at once in the last minute: {told}")
+        calls = [said("load.of_store", number=count, store=store) for store, count in sorted(counts.items())]
+        yield fail("load", Cause.OVERLOADED, said("load.refused", calls=calls))
     else:
-        yield passed("load", "no store has more to do than it can")
+        yield passed("load", said("load.none"))
 
 
 def signing_keys(found: Processes, fingerprint: str | None) -> Iterable[Finding]:

@@ -11,9 +11,11 @@ from redis.asyncio import Redis
 from core import keys
 from core.clock import from_millis, iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.diagnosis.jobs_redis import left_of
 from core.process.lease_redis import DELETE_IF
 from core.process.source_files import SourceFiles
 from core.seats.board import SeatState
+from core.sentences import said
 from core.venue.event import Event, SaleState
 
 #: Of the queue's head, which is let in next; one look costs Redis a millisecond.
@@ -58,23 +60,23 @@ async def queue(
     active = await client.zcard(keys.active_users(slug))
     waiting, cap = await client.zcard(keys.waiting_queue(slug)), await client.get(keys.active_cap(slug))
     limit = event.active_limit
-    detail = f"{active} active of {limit}, {waiting} waiting"
+    standing = said("queue.standing", active=active, limit=limit, waiting=waiting)
     if cap is not None and float(cap) < limit:
-        capped = f"{detail}; the load allows {int(float(cap))}"
+        capped = said("queue.capped", standing=standing, cap=int(float(cap)))
         yield warn("queue", Cause.ADMISSION_CAPPED, capped) if waiting else passed("queue", capped)
     elif active >= limit and waiting:
-        yield warn("queue", Cause.QUEUE_FULL, detail)
+        yield warn("queue", Cause.QUEUE_FULL, standing)
     elif waiting and not event.paused and event.sale_state(now) is SaleState.OPEN:
         if await _nothing_left(client, slug):
-            yield warn("queue", Cause.NOTHING_LEFT, f"{detail}: no seat is left")
+            yield warn("queue", Cause.NOTHING_LEFT, said("queue.nothing_left", standing=standing))
             return
         if await _is_drawn(client, slug):
             # Nobody comes in before everybody has a number; of one that does not go on `draws_postgres` tells.
-            yield passed("queue", f"{detail}: the order is being drawn")
+            yield passed("queue", said("queue.drawn", standing=standing))
             return
-        yield fail("queue", Cause.ADMISSION_STALLED, f"{detail}: there is room, and nobody is let in", fix="sweep")
+        yield fail("queue", Cause.ADMISSION_STALLED, said("queue.stalled", standing=standing), fix="sweep")
     else:
-        yield passed("queue", detail)
+        yield passed("queue", standing)
 
 
 async def _nothing_left(client: Redis, slug: str) -> bool:
@@ -100,10 +102,13 @@ async def _cap(client: Redis, slug: str, cap_seconds: float) -> AsyncIterator[Fi
         return
     longest = max(cap_seconds, 1.0) * _CAP_PERIODS * 2000
     if ttl == -1 or ttl > longest or not cap_seconds:
-        left = "has no end" if ttl == -1 else f"lasts {ttl / 1000:.0f} s more"
-        renewed = "" if cap_seconds else "; ONSALE_ACTIVE_LIMIT_MODE is `fixed` here, so nobody renews it"
-        detail = f"{key} lets {cap.decode() if isinstance(cap, bytes) else cap} in and {left}{renewed}"
-        yield fail("admission cap", Cause.CAP_LEFT_BEHIND, detail, "cap", key)
+        left, most = left_of(ttl), cap.decode() if isinstance(cap, bytes) else cap
+        told = (
+            said("cap.left_behind", key=key, cap=most, left=left)
+            if cap_seconds
+            else said("cap.not_renewed", key=key, cap=most, left=left)
+        )
+        yield fail("admission cap", Cause.CAP_LEFT_BEHIND, told, "cap", key)
 
 
 async def _in_the_way(
@@ -111,18 +116,18 @@ async def _in_the_way(
 ) -> AsyncIterator[Finding]:
     ghosts = await client.eval(_GHOSTS, 2, keys.waiting_queue(slug), keys.waiting_beats(slug), _HEAD)
     if ghosts:
-        detail = f"{len(ghosts)} of the first {_HEAD} in the queue have no heartbeat that could end: {_first(ghosts)}"
-        yield fail("queue head", Cause.QUEUE_GHOSTS, detail, "ghosts")
+        told = said("queue.ghosts", number=len(ghosts), most=_HEAD, visitors=_first(ghosts))
+        yield fail("queue head", Cause.QUEUE_GHOSTS, told, "ghosts")
     redis_now = int(await client.eval(_NOW, 0))
     amnesty = await client.hget(keys.pace(slug), "amnesty")
     # A sweep that follows a time without sweeps forgives for one grace.
     if amnesty is not None and float(amnesty) > redis_now + (grace_seconds + 60) * 1000:
         until = iso(from_millis(min(float(amnesty), 253_402_300_799_000)))
-        yield fail("silence", Cause.SILENCE_FORGIVEN, f"nobody who is silent is put out until {until}", "amnesty")
+        yield fail("silence", Cause.SILENCE_FORGIVEN, said("queue.silence_forgiven", until=until), "amnesty")
     kept = await kept_places(client, slug, payers) if payers is not None else []
     if kept:
-        detail = f"{len(kept)} visitors count as paying and pay for nothing: {_first(kept)}"
-        yield fail("paying places", Cause.PLACES_KEPT, detail, "places")
+        told = said("queue.places_kept", number=len(kept), visitors=_first(kept))
+        yield fail("paying places", Cause.PLACES_KEPT, told, "places")
 
 
 async def _one_network(client: Redis, slug: str) -> AsyncIterator[Finding]:
@@ -133,7 +138,7 @@ async def _one_network(client: Redis, slug: str) -> AsyncIterator[Finding]:
         return
     network, score = largest[0]
     count = int(float(score))
-    detail = f"{count} of {places} places are those of {_text(network)}"
+    detail = said("queue.network", number=count, places=places, network=_text(network))
     if count >= _NEARLY_ALL * places:
         yield warn("networks", Cause.ONE_NETWORK, detail)
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 Severity = Literal["warn", "fail"]
 #: fired and resolved are told as they come; brief: fired and over before it could be told.
@@ -36,13 +36,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Something bad, seen in a look. `subject` is an event's slug, or `-`."""
+    """Something bad, seen in a look. `subject` is an event's slug, or `-`.
+
+    `detail` is in English; `said`: its key and arguments, for other languages (core/sentences.py).
+    """
 
     name: str
     subject: str
     severity: Severity
     detail: str
     action: str
+    said: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -64,6 +68,7 @@ class Alert:
     good: int = 0
     news: News | None = None
     ended: float | None = None
+    said: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,13 @@ def _ill(before: Alert | None, sighting: Sighting, rule: Rule, now: float) -> Al
             sighting.name, sighting.subject, sighting.severity, sighting.detail, sighting.action, now, news=kept
         )
     alert = replace(
-        before, severity=sighting.severity, detail=sighting.detail, action=sighting.action, bad=before.bad + 1, good=0
+        before,
+        severity=sighting.severity,
+        detail=sighting.detail,
+        action=sighting.action,
+        said=sighting.said,
+        bad=before.bad + 1,
+        good=0,
     )
     if alert.firing or alert.bad < rule.bad:
         return alert

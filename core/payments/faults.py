@@ -44,10 +44,6 @@ class Fault:
     failed: int
     of: int
 
-    @property
-    def detail(self) -> str:
-        return f"{self.provider}: {self.failed} of the last {self.of} payments ended with {self.code}"
-
 
 def faults(attempts: Sequence[Ended]) -> list[Fault]:
     """`attempts`: the newest first. At most one fault a provider."""

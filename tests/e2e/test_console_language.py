@@ -19,21 +19,25 @@ async def test_an_alert_is_told_in_korean_and_by_the_operators_clock(server: Ser
     page = await open_console(locale="ko-KR", timezone_id="Asia/Seoul")
 
     def wrong(body: Any) -> None:
-        told = {"name": Cause.SILENCE_FORGIVEN, "detail": "nobody is put out until 2026-03-01T12:30:00Z"}
-        body["alerts"] = [alert(1) | told, alert(2) | {"name": "of_a_newer_server"}]
+        until = {"until": "2026-03-01T12:30:00Z"}
+        told = {"name": Cause.SILENCE_FORGIVEN, "key": "queue.silence_forgiven", "arguments": until}
+        newer = {"name": "of_a_newer_server", "key": "of_a_newer_server", "arguments": {}}
+        body["alerts"] = [alert(1) | told, alert(2) | newer]
 
     await changed(page, "**/api/operator/overview", wrong)
     await page.goto(f"{server.url}/ops")
     line = page.locator("summary.alert-line")
     advice = text("ko", f"ops.advice.{Cause.SILENCE_FORGIVEN}")
     await expect(line).to_contain_text(text("ko", f"ops.alert.{Cause.SILENCE_FORGIVEN}"))
-    await expect(line).to_contain_text(advice)
+    await expect(line).to_contain_text("신호가 없는 방문자를")
     await line.click()
     first, second = page.locator(".alerts li").nth(0), page.locator(".alerts li").nth(1)
     await expect(first.locator(".advice")).to_have_text(advice)
-    await expect(first.locator("[lang=en]")).to_contain_text("21:30")
+    await expect(first.locator("p").first).to_contain_text("21:30")
     await expect(first).not_to_contain_text("2026-03-01T12:30")
+    await expect(first.locator("[lang=en]")).to_have_count(0)
     # What this page has no words for is told as it came.
+    await expect(second.locator("[lang=en]")).to_contain_text("half of the calls to this provider fail")
     await expect(second.locator(".advice")).to_have_text("Look at the provider.")
 
 

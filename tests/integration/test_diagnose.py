@@ -18,7 +18,7 @@ import pytest
 from core import keys
 from core.diagnosis import money
 from core.diagnosis.consumers import consumers
-from core.diagnosis.finding import ADVICE, Cause, Finding, Level, likeliest, warn
+from core.diagnosis.finding import Cause, Finding, Level, advice, likeliest, warn
 from core.diagnosis.question import Diagnosis, Question
 from core.embedded import Engines
 from core.figures.vitals_redis import VitalsBoard
@@ -59,8 +59,8 @@ async def scene(runtime: Runtime, make_event: MakeEvent) -> AsyncIterator[Scene]
 
 
 def test_every_cause_has_advice_and_a_reply_in_every_language() -> None:
-    assert set(ADVICE) == set(Cause)
     for cause in Cause:
+        assert advice(cause) != f"ops.advice.{cause}"
         for language in LANGUAGES:
             key = f"support.reply.{cause}"
             assert translations(language).gettext(key) != key, (language, cause)
@@ -215,7 +215,7 @@ async def test_each_fault_is_named(cause: Cause, scene: Scene) -> None:
         await FAULTS[cause](scene)
         found = await scene.ask(visitor="a", seat=1)
         assert found.cause is cause, found.findings
-        assert found.action == ADVICE[cause]
+        assert found.action == advice(cause)
         assert set(found.reply) == {"en", "ko"}
         assert [f for f in found.findings if f.cause is cause and f.level is not Level.PASS]
     finally:
@@ -351,7 +351,7 @@ async def test_faults_of_kafka_are_named(settings: Settings, stores: Engines, ru
             await web.pipeline.start()
             alone = await until(web, Cause.CONSUMER_LAG)
             assert any("no `onsale worker` runs" in finding.detail for finding in alone.findings)
-            assert alone.action == ADVICE[Cause.CONSUMER_LAG]
+            assert alone.action == advice(Cause.CONSUMER_LAG)
             async with open_runtime(mine, engines, consume=True) as worker:
                 await worker.pipeline.start()
                 await until(web, Cause.NOTHING_FOUND)

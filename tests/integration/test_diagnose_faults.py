@@ -12,7 +12,7 @@ import pytest
 
 from core import keys
 from core.booking.reservation import ReservationStatus
-from core.diagnosis.finding import ADVICE, Cause, Level
+from core.diagnosis.finding import Cause, Level, advice
 from core.process.successes_redis import Successes
 from core.runtime import Runtime
 from tests.booking import Bank, desk
@@ -47,7 +47,7 @@ async def test_what_is_wrong_is_named_and_mended(name: str, scene: Scene) -> Non
     try:
         found = await scene.ask(**question)
         assert found.cause is fault.cause, [one for one in found.findings if one.level is not Level.PASS]
-        assert found.action == ADVICE[fault.cause]
+        assert found.action == advice(fault.cause)
         assert found.reply["en"]
         assert found.reply["ko"]
         bad = [one for one in found.findings if one.cause is fault.cause and one.level is not Level.PASS]
@@ -84,7 +84,7 @@ def test_every_cause_is_in_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs/diagnose.md").read_text()
     for cause in Cause:
         assert f"| `{cause}` |" in page, cause
-        assert ADVICE[cause] in page, cause
+        assert advice(cause) in page, cause
 
 
 async def test_who_has_paid_reads_that_the_seats_are_theirs(scene: Scene) -> None:

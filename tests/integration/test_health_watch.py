@@ -168,6 +168,7 @@ async def test_each_fault_is_noticed(scene: Scene, runtime: Runtime, make_event:
     silent = replace(runtime.vitals.read(), host="another-machine", at=runtime.clock.now().timestamp() - 60)
     await runtime.redis.hset(keys.VITALS, "silent", orjson.dumps(asdict(silent)))
     await scene.looks(watch, times=4)
+    assert [alert.name for alert in watch.firing() if not alert.said] == [], "each can be told in another language"
     assert {(alert.name, alert.subject) for alert in watch.firing()} == {
         ("board_lost", other.slug),
         ("sweep_stopped", "-"),
@@ -295,6 +296,7 @@ async def test_the_next_process_goes_on_with_the_book(scene: Scene, runtime: Run
     await scene.runtime.payments.refresh()
     await scene.looks(first, second, times=2)
     assert [alert.name for alert in second.firing()] == ["circuit_open"], "every process's console shows it"
+    assert [alert.said["key"] for alert in second.firing() if alert.said] == ["circuit.not_asked"], "in its language"
     await runtime.redis.delete(keys.job_lease("health_watch"))
     await runtime.payments.force_circuit("kcp", Mode.CLOSED)
     await scene.runtime.payments.refresh()

@@ -6,11 +6,16 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import orjson
 import pytest
 
 from core import languages
+from core.diagnosis import health_check
+from core.diagnosis.finding import Cause
+from core.diagnosis.health_check import WATCHED
+from core.diagnosis.jobs_redis import late_jobs
 from core.languages import LANGUAGES, catalog
 from core.sentences import PREFIX, Sentence, said
 from core.venue import plan_document
@@ -56,6 +61,39 @@ def test_each_sentence_has_words_with_its_arguments(language: str) -> None:
     assert [(where, key) for where, key, arguments in TOLD if arguments != texts[key]] == []
 
 
+def of_the_watch() -> set[Path]:
+    """The modules whose steps the watch over the installation walks."""
+    steps = [one for one in vars(health_check).values() if isinstance(one, ModuleType)]
+    files = {Path(one.__file__ or "") for one in (health_check, *steps)}
+    return {file for file in files if file.parent == ROOT / "core" / "diagnosis"}
+
+
+def in_english_alone(file: Path) -> Iterator[str]:
+    """Where a cause that becomes an alert is found with a text instead of a sentence."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="fail" | "warn"),
+                args=[_, ast.Attribute(value=ast.Name(id="Cause"), attr=cause), seen, *_],
+            ):
+                if Cause[cause] in WATCHED and isinstance(seen, (ast.Constant, ast.JoinedStr, ast.BinOp)):
+                    yield f"{file.name}:{node.lineno}"
+
+
+def test_what_an_alert_saw_is_a_sentence() -> None:
+    files = of_the_watch()
+    assert len(files) > 10
+    assert [where for file in files for where in in_english_alone(file)] == []
+
+
+def test_sentences_may_stand_in_a_row() -> None:
+    jobs = late_jobs({"reconcile": 95.4, "janitor": 1200})
+    assert jobs.in_words() == "no success: reconcile for 95 s, janitor for 1200 s"
+    assert jobs.in_words("ko") == "성공하지 못하고 있는 작업: reconcile(95초), janitor(1200초)"
+    told = jobs.told()["arguments"]["jobs"]
+    assert told[0] == {"key": "jobs.late_one", "arguments": {"name": "reconcile", "seconds": 95}}
+
+
 def test_a_sentence_may_be_a_part_of_another() -> None:
     nested = said("plan.area_left_out", why=said("plan.too_small", least=0))
     assert nested.in_words() == "must be greater than or equal to 0: the area is not drawn"
@@ -64,6 +102,11 @@ def test_a_sentence_may_be_a_part_of_another() -> None:
         "key": "plan.area_left_out",
         "arguments": {"why": {"key": "plan.too_small", "arguments": {"least": 0}}},
     }
+
+
+def test_an_argument_may_have_any_name() -> None:
+    told = said("cap.left_behind", key="active:cap:x", cap="5", left=said("lease.endless"))
+    assert told.in_words() == "active:cap:x lets 5 in and has no end"
 
 
 def test_what_an_argument_holds_is_not_read_as_a_placeholder() -> None:

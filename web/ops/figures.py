@@ -223,6 +223,8 @@ def alerts_of(watch: HealthWatch) -> list[AlertFigures]:
             since=alert.since,
             detail=alert.detail,
             action=alert.action,
+            key=alert.said["key"] if alert.said else None,
+            arguments=alert.said["arguments"] if alert.said else {},
         )
         for alert in watch.firing()
     ]

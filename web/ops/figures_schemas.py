@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from web.event_schemas import PictureShown
 from web.ops.schemas import Circuit
-from web.schemas import ComponentHealth, ResponseBody, UtcTime
+from web.schemas import SAID_ARGUMENTS, SAID_KEY, ComponentHealth, ResponseBody, UtcTime
 
 
 class Admission(ResponseBody):
@@ -102,8 +102,10 @@ class AlertFigures(ResponseBody):
     subject: str
     severity: Literal["warn", "fail"]
     since: UtcTime
-    detail: str
-    action: str
+    detail: str = Field(description="what was seen, in English")
+    action: str = Field(description="what to do about it, in English")
+    key: str | None = Field(description=f"of `detail`: {SAID_KEY}; null: it is told in English alone")
+    arguments: dict[str, Any] = Field(description=SAID_ARGUMENTS)
 
 
 class SaleFigures(ResponseBody):

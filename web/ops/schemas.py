@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from core.venue.new_event import SLUG
 from core.visitor_id import VISITOR_ID
 from web.schemas import (
+    SAID_ARGUMENTS,
+    SAID_KEY,
     Asked,
     Ordinal,
     ResponseBody,
@@ -165,10 +167,12 @@ class Circuits(ResponseBody):
 class Step(ResponseBody):
     step: str
     level: Literal["pass", "warn", "fail"]
-    detail: str
+    detail: str = Field(description="what was seen, in English")
     cause: str | None
     fixable: bool
     fixed: bool
+    key: str | None = Field(description=f"of `detail`: {SAID_KEY}; null: it is told in English alone")
+    arguments: dict[str, Any] = Field(description=SAID_ARGUMENTS)
 
 
 class DiagnosisAnswer(ResponseBody):

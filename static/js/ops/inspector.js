@@ -288,7 +288,7 @@ export class Inspector {
           (step) =>
             html`<li data-level=${step.level}>
               <span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${step.step}</strong>
-              ${seen(step.detail)}
+              ${seen(step)}
             </li>`,
         )}
       </ol>

@@ -3,6 +3,7 @@ import { Directive, directive } from "../../vendor/lit-html/directive.js";
 import { html, noChange, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { counted, inWords, t } from "../i18n.js";
 import { at, figure, percent, span } from "./format.js";
+import { byOwnClock, inReadersWords, wording } from "./said.js";
 
 /**
  * One figure with its name; `note` below it, `level` warn or fail colours it.
@@ -127,16 +128,15 @@ export const advice = (cause, action) => inWords(`ops.advice.${cause}`, action);
 
 const inEnglish = () => document.documentElement.lang === "en";
 
-const MOMENT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)/g;
+/** @param {{detail: string, key: string | null, arguments: Record<string, unknown>}} found */
+export const seen = (found) => inReadersWords({ ...found, message: found.detail });
 
 /**
- * What was seen, in the words of the API and the shell, which are English: its moments by the operator's own clock.
- * @param {string} detail
+ * What was seen; where that is in English alone, and this page is not, what to do about it.
+ * @param {Api.AlertFigures} alert
  */
-const byOwnClock = (detail) => detail.replace(MOMENT, at);
-
-/** @param {string} detail */
-export const seen = (detail) => html`<span lang="en">${byOwnClock(detail)}</span>`;
+const inShort = (alert) =>
+  wording(alert) ?? (inEnglish() ? byOwnClock(alert.detail) : advice(alert.name, alert.action));
 
 /**
  * Opened, the list is as high as it was then, whatever comes and goes.
@@ -162,9 +162,7 @@ export const alertList = (alerts, old) => {
       ${
         first
           ? html`<strong>${counted("ops.alerts.count", alerts.length)}</strong>
-              <span
-                >${alertName(first)}: ${inEnglish() ? byOwnClock(first.detail) : advice(first.name, first.action)}</span
-              >`
+              <span>${alertName(first)}: ${inShort(first)}</span>`
           : html`<span>${calm}</span>`
       }
     </summary>
@@ -174,7 +172,7 @@ export const alertList = (alerts, old) => {
           html`<li data-level=${alert.severity}>
             <strong>${alertName(alert)}</strong>
             <span class="since">${t("ops.since", { time: at(alert.since) })}</span>
-            <p>${seen(alert.detail)}</p>
+            <p>${seen(alert)}</p>
             <p class="advice">${advice(alert.name, alert.action)}</p>
           </li>`,
       )}

@@ -7,7 +7,7 @@ import * as api from "./api.js";
 import { figure } from "./format.js";
 import { why } from "./notice.js";
 import { PlanPicture } from "./plan_picture.js";
-import { said } from "./said.js";
+import { inReadersWords } from "./said.js";
 
 const MOST_BYTES = 64_000_000; // core/venue/plan_document.py
 
@@ -34,7 +34,7 @@ const problem = (told) =>
         ? html`<code>${told.at}</code>`
         : t("ops.plan.line", { line: figure(told.line), column: figure(told.column) })
     }:
-    ${said(told)}
+    ${inReadersWords(told)}
   </li>`;
 
 export class PlanChooser {
