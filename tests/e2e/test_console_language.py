@@ -54,11 +54,11 @@ async def test_what_a_check_says_of_a_plan_is_told_in_korean(server: Server, ope
     told = page.locator(".plan-errors li")
     await choose(json.dumps(broken).encode())
     await expect(told).to_have_text(
-        "zones[0].rows[0].seats[2].category: 'Balcony' 등급이 없습니다(있는 등급: 'Standard')."
+        "zones[0].rows[0].seats[2].category 'Balcony' 등급이 없습니다(있는 등급: 'Standard')."
     )
     await choose(b'{"name": 1,}')
     await expect(told).to_have_text(
-        "1번째 줄 11번째 글자: JSON 형식이 아닙니다: 마지막 항목 뒤에는 쉼표를 쓸 수 없습니다"
+        "1번째 줄 11번째 글자 JSON 형식이 아닙니다: 마지막 항목 뒤에는 쉼표를 쓸 수 없습니다"
     )
     await page.set_input_files("#plan-file", HALL.parent / "plans" / "dup_labels.json")
     await expect(told).to_contain_text("zones[0].rows[0].seats[0]의 이름과 같습니다.")

@@ -27,15 +27,11 @@ async function textOf(file) {
 /** @typedef {import("./said.js").Told & {at: string, line?: number, column?: number}} Told */
 
 /** @param {Told} told */
-const problem = (told) =>
-  html`<li>
-    ${
-      told.line === undefined
-        ? html`<code>${told.at}</code>`
-        : t("ops.plan.line", { line: figure(told.line), column: figure(told.column) })
-    }:
-    ${inReadersWords(told)}
-  </li>`;
+const problem = (told) => {
+  const place =
+    told.line === undefined ? told.at : t("ops.plan.line", { line: figure(told.line), column: figure(told.column) });
+  return html`<li><code>${place}</code> ${inReadersWords(told)}</li>`;
+};
 
 export class PlanChooser {
   /** @param {() => void} changed is told of every news; `plan` is then null or what the check answered */
