@@ -200,7 +200,7 @@ export class Page {
       state,
       captcha,
       returns: shown ? list.box : null,
-      offered: shown && list.place?.state === "offered",
+      offered: shown && (list.place?.state === "offered" || list.ended),
       board,
       act,
       plan: hall.drawn?.plan ?? null,

@@ -16,12 +16,14 @@ export class Returns {
    * @param {string} parts.slug
    * @param {() => Sale.State} parts.state
    * @param {() => void} parts.changed the page is to be drawn again
+   * @param {() => void} parts.opens where the form may be closed away, it is opened
    * @param {Sale.Items} parts.storage where it is remembered that there is a place
    */
-  constructor({ slug, state, changed, storage }) {
+  constructor({ slug, state, changed, opens, storage }) {
     this.api = new ListApi(slug);
     this.state = state;
     this.changed = changed;
+    this.opens = opens;
     this.storage = storage;
     this.name = `onsale.list.${slug}`;
     this.box = document.createElement("div");
@@ -98,6 +100,7 @@ export class Returns {
 
   #again() {
     this.ended = false;
+    this.opens();
     this.changed();
     /** @type {HTMLElement | null} */
     const first = this.box.querySelector("#returns-count");

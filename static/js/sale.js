@@ -221,7 +221,13 @@ const act = {
   },
 };
 
-const list = new Returns({ slug, state: () => store.state, changed: () => page.draw(), storage: lasting });
+const list = new Returns({
+  slug,
+  state: () => store.state,
+  changed: () => page.draw(),
+  opens: () => !store.state.ui.sheet && dispatch({ type: "sheet" }),
+  storage: lasting,
+});
 const page = new Page({ root, store, board, hall, act, list, captcha: price.captcha?.box ?? null });
 
 const heartbeat = new Heartbeat(`${assets}/js/beat_worker.js`, () => channel.send({ type: "beat" }));

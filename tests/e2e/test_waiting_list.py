@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from playwright.async_api import expect
 
@@ -23,6 +24,14 @@ GIVE_BACK = """async () => {
     const { reservations } = await (await fetch("/api/reservations")).json();
     const answer = await fetch(`/api/reservations/${reservations[0].id}/cancel`, { method: "POST" });
     return answer.status;
+}"""
+
+
+#: What of an offer runs out of its box.
+OUTSIDE = """() => {
+    const box = document.querySelector("#offer");
+    const beyond = (one) => one.getBoundingClientRect().right > box.getBoundingClientRect().right + 1;
+    return [...box.querySelectorAll("*")].filter(beyond).map((one) => one.outerHTML.slice(0, 120));
 }"""
 
 
@@ -69,6 +78,9 @@ async def test_from_sold_out_to_a_ticket(
     await expect(page.get_by_test_id("take")).to_be_visible()
     await expect(page.locator(".summary-seats li")).to_have_count(2)
     await _seen(page, f"{kind}-4-offer")
+    await page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
+    assert await page.evaluate(OUTSIDE) == []  # V2
+    await page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
 
     link = place["offer"]["take"].replace("/api/returns/", "/returns/").replace("/take?", "?")
     other = await open_page(path=link, **look)
@@ -99,3 +111,13 @@ async def test_an_offer_is_in_sight_on_a_phone_whose_sheet_is_closed(
     await page.map_ready()
     await expect(page.get_by_test_id("offer")).to_be_in_viewport()
     await expect(page.locator(".sheet-body")).to_be_hidden()
+
+    # It runs out: that is said in the same place, and the form comes where it can be seen.
+    connection = await asyncpg.connect(server.database_url)
+    await connection.execute("UPDATE offers SET until = now() WHERE state = 'OPEN'")
+    await connection.close()
+    again = page.get_by_test_id("list-again")
+    await expect(again).to_be_in_viewport()
+    await expect(page.locator(".sheet-body")).to_be_hidden()
+    await again.click()
+    await expect(page.locator(".sheet-body #returns-count")).to_be_visible()

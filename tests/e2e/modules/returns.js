@@ -17,7 +17,7 @@ const speak = async (language) => use(language, await (await fetch(`/static/i18n
 function page() {
   const answers = [];
   const state = () => ({ event: EVENT, ui: { email: "" } });
-  const list = new Returns({ slug: "x", state, changed: () => list.draw(), storage: { getItem: () => null, setItem: () => {}, removeItem: () => {} } });
+  const list = new Returns({ slug: "x", state, changed: () => list.draw(), opens: () => {}, storage: { getItem: () => null, setItem: () => {}, removeItem: () => {} } });
   list.api = { own: async () => ({ body: answers.at(-1) }) };
   document.body.append(list.box);
   return { list, look: (answer) => (answers.push(answer), list.look()) };
