@@ -17,7 +17,10 @@ export class Refusal extends Error {
   }
 }
 
-/** No answer: offline, a refused connection, or the time ran out. Says nothing about what the server did. */
+/**
+ * No answer: offline, a refused connection, the time ran out, or a proxy's page in the answer's place. Says nothing about
+ * what the server did.
+ */
 export class NoAnswer extends Error {}
 
 const TIMEOUT = 15000; // milliseconds: longer than any call may take on the server
@@ -37,6 +40,7 @@ export async function call(method, path, { body, headers = {}, timeout = TIMEOUT
     response = await fetch(path, {
       method,
       credentials: "same-origin",
+      cache: "no-cache", // also for a proxy that keeps what it was told not to: what is true is asked for
       headers: {
         Accept: "application/json",
         ...(body === undefined ? {} : { "Content-Type": "application/json" }),
@@ -49,18 +53,39 @@ export async function call(method, path, { body, headers = {}, timeout = TIMEOUT
   } catch (error) {
     throw new NoAnswer(String(error));
   }
-  let parsed = {};
+  if (!response.ok) throw await wentWrong(response);
+  return { status: response.status, body: response.status === 204 ? {} : await bodyOf(response) };
+}
+
+/**
+ * What a response that is not good says: a problem of the server's own, or nothing.
+ * @param {Response} response
+ * @returns {Promise<Refusal | NoAnswer>}
+ */
+export async function wentWrong(response) {
   try {
-    const text = await response.text();
-    parsed = text ? JSON.parse(text) : {};
+    const body = await bodyOf(response);
+    if (typeof body.code === "string")
+      return new Refusal(response.status, body, Number(response.headers.get("Retry-After")) || null);
   } catch {
-    // A proxy's page instead of JSON, or a body that was cut off: nothing that can be relied on.
-    if (response.ok) throw new NoAnswer("the answer could not be read");
+    // Nobody's, as below.
   }
-  if (!response.ok) {
-    throw new Refusal(response.status, parsed, Number(response.headers.get("Retry-After")) || null);
+  return new NoAnswer(`HTTP ${response.status} that is not the server's own`);
+}
+
+/**
+ * The server answers with an object. Anything else is a proxy's page, or was cut off: nothing that can be relied on.
+ * @param {Response} response
+ * @returns {Promise<any>}
+ */
+async function bodyOf(response) {
+  try {
+    const body = JSON.parse(await response.text());
+    if (body instanceof Object) return body;
+  } catch {
+    // As below.
   }
-  return { status: response.status, body: parsed };
+  throw new NoAnswer("the answer could not be read");
 }
 
 /**

@@ -74,9 +74,11 @@ export class PollChannel {
     } catch (error) {
       if (error instanceof NoAnswer) this.#unreached();
       if (this.stopped) return;
-      const code = error instanceof Refusal ? error.code : "store_unavailable";
-      const detail = error instanceof Error ? error.message : String(error);
       const id = "id" in message ? message.id : undefined;
+      // Without an answer it may have been done: the next look tells the basket (R5).
+      const unknown = id ? "outcome_unknown" : "store_unavailable";
+      const code = error instanceof Refusal ? error.code : unknown;
+      const detail = error instanceof Error ? error.message : String(error);
       const asked = "seats" in message ? message.seats : [];
       const seats = (error instanceof Refusal && error.data.seats) || asked;
       const { challenge, captcha, max, largest, alternatives } = error instanceof Refusal ? error.data : {};

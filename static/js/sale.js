@@ -16,7 +16,7 @@ import { Entry } from "./entry.js";
 import { looksEvery } from "./sold_out.js";
 import { sleepWatch } from "./server_clock.js";
 import { initial, mayJoin, opensAt, saleState, serverNow, stage } from "./state.js";
-import { lasting, session } from "./storage.js";
+import { lasting, remembers, session } from "./storage.js";
 import { Overdue } from "./overdue.js";
 import { Steps } from "./steps.js";
 import "./site.js";
@@ -32,6 +32,7 @@ import { Work } from "./work.js";
 const EVENT_EVERY_POLLING = 15000;
 const ENTER_WITHIN = 5000; // milliseconds
 const ASK_AGAIN = 3000; // milliseconds until a `join` without an answer is sent again
+const RENEW_AGAIN = 300000; // milliseconds that a page is open before it is loaded once more for its cookie
 
 /** Who looks at the result of an order wants no place; one that is asked for after it is another visit. */
 const BOUGHT = new Set(["PAYING", "CONFIRMED"]);
@@ -105,6 +106,7 @@ const channel = new Channel({
     if (message.type === "seats" || message.type === "returns") return;
     tick();
     if (message.type === "welcome") {
+      if (!store.state.event) void learnEvent();
       askedAt = message.asked ? performance.now() : -Infinity;
       heartbeat.every(message.beat_seconds);
     }
@@ -121,11 +123,7 @@ const channel = new Channel({
     const back = message.type === "welcome" && message.state === "active" && store.state.basket.seats.length > 0;
     if (back || (message.type === "refused" && message.code === "payment_in_progress")) void buying.find();
     if (message.type === "problem" && message.code === "proof_required") price.want(message);
-    // Open for more than a day before it asked: the page has its cookie renewed by being loaded.
-    if (message.type === "problem" && message.code === "no_visitor" && !session.getItem(renewedName)) {
-      session.setItem(renewedName, "1");
-      location.reload();
-    }
+    if (message.type === "problem" && message.code === "no_visitor") renew();
     if (message.type === "welcome" && message.state !== "none") session.removeItem(renewedName);
     if (message.type === "reservation") buying.told();
   },
@@ -231,6 +229,18 @@ const list = new Returns({
 const page = new Page({ root, store, board, hall, act, list, captcha: price.captcha?.box ?? null });
 
 const heartbeat = new Heartbeat(`${assets}/js/beat_worker.js`, () => channel.send({ type: "beat" }));
+
+/**
+ * Open for more than a day before it asked, or without the cookie that it came with: the page has it renewed by being loaded.
+ * Once, and then after a while only: a browser that takes no cookie, and often keeps nothing at all, would load without end.
+ */
+function renew() {
+  const open = Math.max(performance.now(), Date.now() - performance.timeOrigin); // the first stands while the machine sleeps
+  const again = session.getItem(renewedName) !== null || !remembers(session);
+  if (again && open < RENEW_AGAIN) return;
+  session.setItem(renewedName, "1");
+  location.reload();
+}
 
 /** @param {Wire.Seats} message */
 function seatsCame(message) {
@@ -348,12 +358,14 @@ setInterval(() => {
   ask();
   if (isUnanswered(store.state)) channel.renew();
 }, 1000);
-(function learnAgain() {
+(function learnAgain(tried = 0) {
   const { state } = store;
   const polls = state.connection === "polling";
   const usual = looksEvery(board, stage(state) === "waiting");
   // Nobody tells a page that polls that the sale has opened: it looks then.
   const opens = polls && saleState(state) === "before" ? Date.parse(opensAt(state) ?? "") - serverNow(state) : NaN;
   const every = opens >= 0 && opens < EVENT_EVERY_POLLING ? opens + 500 : polls ? EVENT_EVERY_POLLING : usual;
-  setTimeout(() => learnEvent().finally(learnAgain), every * (0.75 + Math.random() / 2));
+  // Whoever sees no sale at all does not wait for that long.
+  const pause = state.event ? every * (0.75 + Math.random() / 2) : delay(tried);
+  setTimeout(() => learnEvent().finally(() => learnAgain(tried + 1)), pause);
 })();

@@ -32,3 +32,9 @@ function usable(which) {
 
 export const lasting = usable("localStorage");
 export const session = usable("sessionStorage");
+
+/**
+ * Whether what is kept there outlives this page.
+ * @param {Sale.Items} storage
+ */
+export const remembers = (storage) => !(storage instanceof Fleeting);

@@ -1,5 +1,5 @@
 // The operator's calls. A session that has ended leads to the sign-in page, wherever it is noticed.
-import { call as plainCall, NoAnswer, Refusal } from "../api.js";
+import { call as plainCall, NoAnswer, Refusal, wentWrong } from "../api.js";
 
 /**
  * @param {string} method
@@ -34,7 +34,7 @@ async function file(method, path, body, type, take) {
   } catch (error) {
     throw new NoAnswer(String(error));
   }
-  if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})), null);
+  if (!response.ok) throw await wentWrong(response);
   return take(response);
 }
 

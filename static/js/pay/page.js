@@ -1,4 +1,5 @@
 // The payment page: counts down, opens the provider's window, and follows what happens to the order elsewhere.
+import { call } from "../api.js";
 import { tellInBar } from "../banner.js";
 import { byId } from "../dom.js";
 import { stood } from "../outage.js";
@@ -62,13 +63,8 @@ async function open(asked) {
   setBusy(true);
   tell("");
   try {
-    const answer = await fetch(page, {
-      headers: { Accept: "application/json" },
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT),
-    });
-    /** @type {Pay.Window} */
-    const body = await answer.json();
-    if (!answer.ok) throw new Error(body.detail);
+    /** @type {{body: Pay.Window}} */
+    const { body } = await call("GET", page, { timeout: ANSWER_TIMEOUT });
     if (body.order !== order || body.state !== "OPEN" || !body.kind) {
       location.assign(result);
       return;
@@ -156,10 +152,7 @@ window.addEventListener("pageshow", (event) => {
 
 async function look() {
   try {
-    const signal = AbortSignal.timeout(LOOK_EVERY);
-    const answer = await fetch(result, { headers: { Accept: "application/json" }, signal });
-    if (!answer.ok) return;
-    const body = await answer.json();
+    const { body } = await call("GET", result, { timeout: LOOK_EVERY });
     left.move(body.kept_until);
     left.learn(body.now);
     if (body.page === null) location.assign(result);

@@ -1,4 +1,5 @@
 // Looks until the payment has ended; at each step the server draws the page anew, in words and with the right buttons.
+import { call } from "../api.js";
 import { tellInBar } from "../banner.js";
 import { byId } from "../dom.js";
 import { OutageWatch } from "../outage_watch.js";
@@ -11,14 +12,10 @@ let looks = 0;
 
 async function look() {
   try {
-    const signal = AbortSignal.timeout(TIMEOUT);
-    const answer = await fetch(String(shown.again), { headers: { Accept: "application/json" }, signal });
-    if (answer.ok) {
-      const body = await answer.json();
-      if (body.status !== shown.status || body.state !== shown.state || (body.reason ?? "") !== shown.reason) {
-        location.replace(String(shown.again));
-        return;
-      }
+    const { body } = await call("GET", String(shown.again), { timeout: TIMEOUT });
+    if (body.status !== shown.status || body.state !== shown.state || (body.reason ?? "") !== shown.reason) {
+      location.replace(String(shown.again));
+      return;
     }
   } catch {
     // Asked again below.
