@@ -7,7 +7,7 @@ import { errorSummary, faultsOf } from "./error_summary.js";
 import { field, goToFirst } from "./field.js";
 import { at, figure } from "./format.js";
 import { confirm, tell, why } from "./notice.js";
-import { pill, tile, unread } from "./parts.js";
+import { pill, roomOf, said, tile, unread } from "./parts.js";
 
 /** The same from every console: two operators at once start one job. */
 const KEY = "the-event-is-cancelled";
@@ -31,13 +31,15 @@ export class EventRefund {
     this.wrong = new Map();
     this.tried = false;
     this.busy = new Busy(() => this.draw());
+    this.pressed = false;
     this.failure = "";
     /** @type {Api.EventRefundReport[] | null} */
     this.reports = null;
     /** @type {Api.SaleFigures | null} */
     this.news = null;
+    this.room = roomOf(host, () => this.reports !== null);
     unread(host, t("ops.cancelled.title"));
-    this.refresh();
+    this.ready = this.refresh();
   }
 
   /** @param {Api.SaleFigures} news */
@@ -49,9 +51,14 @@ export class EventRefund {
   async refresh() {
     if (this.busy.on) return;
     try {
-      this.reports = (await this.sale.refunds()).refunds;
+      const { refunds } = await this.sale.refunds();
+      // A report instead of a form, another line of it: it lies open, and what is below stays.
+      if (this.reports) this.room.hold();
+      this.reports = refunds;
       this.draw();
-    } catch {
+      this.room.fill();
+    } catch (error) {
+      if (!this.reports) unread(this.host, t("ops.cancelled.title"), error);
       // Asked again with a later look; the figures above say that nothing answers.
     }
   }
@@ -104,6 +111,8 @@ export class EventRefund {
    */
   async #start(key, reason) {
     this.failure = "";
+    this.pressed = true;
+    this.room.keep();
     await this.busy.run(
       async () => {
         await this.sale.refundAll(key, reason);
@@ -130,8 +139,8 @@ export class EventRefund {
             >${reports.length ? t(`ops.cancelled.state.${reports[reports.length - 1].state}`) : t("ops.cancelled.lead")}</small
           >
         </summary>
-        ${failure ? html`<p class="callout" data-kind="bad" role="alert">${failure}</p>` : nothing}
         ${reports.map((one) => this.#report(one))} ${reports.length ? nothing : this.#form()}
+        ${said(this.pressed, failure ? html`<p class="callout" data-kind="bad" role="alert">${failure}</p>` : nothing)}
       `,
       this.host,
     );
@@ -157,8 +166,9 @@ export class EventRefund {
     const sum = (amount) => (currency ? money(amount, currency) : figure(amount));
     const all = one.done + one.pending + one.left + one.paying;
     return html`<div class="report" data-testid="event-refund" data-state=${one.state}>
+      <p>${pill(KIND[one.state] ?? "plain", t(`ops.cancelled.state.${one.state}`))}</p>
       <p>
-        ${pill(KIND[one.state] ?? "plain", t(`ops.cancelled.state.${one.state}`))} ${one.reason}
+        ${one.reason}
         <small>${t("ops.cancelled.by", { who: one.asked_by, time: at(one.created_at) })}</small>
       </p>
       <progress max=${Math.max(1, all)} value=${one.done} aria-label=${t("ops.cancelled.progress")}></progress>

@@ -45,7 +45,14 @@ export function field(
 ) {
   const id = `${form.id}-${name}`;
   const wrong = form.wrong.get(name);
-  const described = [hint === nothing ? "" : `${id}-hint`, wrong ? `${id}-wrong` : ""].filter(Boolean).join(" ");
+  const refused = form.refused?.has(name);
+  const described = [
+    hint === nothing ? "" : `${id}-hint`,
+    wrong ? `${id}-wrong` : "",
+    refused ? `${form.id}-refused` : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
   return html`<div class="field" data-field=${name}>
     <label for=${id}>${label ?? t(`ops.field.${name}`)}</label>
     <input
@@ -58,7 +65,7 @@ export function field(
       autocomplete="off"
       spellcheck=${lower ? "false" : nothing}
       autocapitalize=${lower ? "none" : nothing}
-      aria-invalid=${wrong ? "true" : "false"}
+      aria-invalid=${wrong || refused ? "true" : "false"}
       aria-describedby=${described || nothing}
       .value=${live(form.fields[name])}
       @input=${(/** @type {InputOf<HTMLInputElement>} */ event) => form.typed(name, event.target)}
@@ -83,8 +90,8 @@ export function textArea(form, name, hint) {
       id=${id}
       name=${name}
       rows="6"
-      aria-invalid=${wrong ? "true" : "false"}
-      aria-describedby="${id}-hint${wrong ? ` ${id}-wrong` : ""}"
+      aria-invalid=${wrong || form.refused?.has(name) ? "true" : "false"}
+      aria-describedby="${id}-hint${wrong ? ` ${id}-wrong` : ""}${form.refused?.has(name) ? ` ${form.id}-refused` : ""}"
       .value=${live(form.fields[name])}
       @input=${(/** @type {InputOf<HTMLTextAreaElement>} */ event) => form.write(name, event.target.value)}
     ></textarea>

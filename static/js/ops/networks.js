@@ -3,7 +3,7 @@ import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { t } from "../i18n.js";
 import { figure } from "./format.js";
 import { attempt, confirm } from "./notice.js";
-import { unread } from "./parts.js";
+import { roomOf, unread } from "./parts.js";
 
 const SHOWN = 10; // networks, before all are asked for
 const KEPT_OUT = 24 * 60; // minutes
@@ -19,6 +19,10 @@ export class Networks {
     /** @type {Api.NetworkOfSale[]} */
     this.networks = [];
     this.all = false;
+    /** What is shown, as it was first: a row stays where it is, and a new one comes below. @type {string[]} */
+    this.order = [];
+    this.known = false;
+    this.room = roomOf(host, () => this.known);
     unread(host, t("ops.networks.title"));
     this.ready = this.refresh();
   }
@@ -26,7 +30,10 @@ export class Networks {
   async refresh() {
     try {
       this.networks = (await this.sale.networks()).networks;
+      if (this.known) this.room.hold();
+      this.known = true;
       this.draw();
+      this.room.fill();
     } catch {
       // What stood there stays until the next look.
     }
@@ -49,7 +56,10 @@ export class Networks {
 
   draw() {
     const { networks, all } = this;
-    const shown = all ? networks : networks.slice(0, SHOWN);
+    const of = new Map(networks.map((one) => [one.network, one]));
+    const first = all ? networks : networks.slice(0, SHOWN);
+    this.order = [...new Set([...this.order, ...first.map(({ network }) => network)])].filter((one) => of.has(one));
+    const shown = this.order.flatMap((one) => of.get(one) ?? []);
     render(
       html`<summary>
           <h2 id="networks-title">${t("ops.networks.title")}</h2>
@@ -90,7 +100,7 @@ export class Networks {
             </tbody>
           </table>
         </div>
-        ${networks.length > SHOWN && !all ? html`<button type="button" class="link" @click=${() => this.#showAll()}>${t("ops.networks.all", { number: figure(networks.length) })}</button>` : nothing}`,
+        ${networks.length > shown.length ? html`<button type="button" class="link" @click=${() => this.#showAll()}>${t("ops.networks.all", { number: figure(networks.length) })}</button>` : nothing}`,
       this.host,
     );
   }

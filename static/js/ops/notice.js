@@ -15,7 +15,10 @@ let timer = 0;
  */
 export function tell(text, { bad = false } = {}) {
   const toast = byId("toast");
-  toast.textContent = text;
+  // A new line for each word: one line with other words would move.
+  const line = document.createElement("p");
+  line.textContent = text;
+  toast.replaceChildren(line);
   toast.dataset.kind = bad ? "bad" : "good";
   toast.hidden = false;
   clearTimeout(timer);

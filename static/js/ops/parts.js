@@ -4,6 +4,8 @@ import { html, noChange, nothing, render } from "../../vendor/lit-html/lit-html.
 import { counted, inWords, t } from "../i18n.js";
 import { at, figure, percent, span } from "./format.js";
 import { byOwnClock, inReadersWords, wording } from "./said.js";
+import { why } from "./notice.js";
+import { Room } from "./room.js";
 
 /**
  * One figure with its name; `note` below it, `level` warn or fail colours it.
@@ -67,18 +69,48 @@ export const fold = (id, title, content, { lead = nothing, alarming = false, bar
   </details>`;
 
 /**
- * A folded part before anything is known of it: as high as it will be.
+ * A folded part before anything is known of it: as high as it will be, and with what is to be said of that in it.
  * @param {HTMLElement} host
  * @param {string} title
+ * @param {unknown} [error] why nothing is known of it still
  */
-export const unread = (host, title) =>
+export const unread = (host, title, error) =>
   render(
     html`<summary>
-      <h2>${title}</h2>
-      <small></small>
-    </summary>`,
+        <h2>${title}</h2>
+        <small></small>
+      </summary>
+      ${error ? html`<p class="callout" data-kind="bad" role="alert">${why(error)}</p>` : html`<p class="quiet">${t("loading.title")}</p>`}`,
     host,
   );
+
+/**
+ * The room of a folded part: opened before it is read, it has that of the screen until it is folded again.
+ * @param {HTMLElement} host
+ * @param {() => boolean} known whether it is read
+ */
+export function roomOf(host, known) {
+  const room = new Room(host, () => /** @type {HTMLDetailsElement} */ (host).open);
+  host.addEventListener("toggle", () => {
+    if (!(/** @type {HTMLDetailsElement} */ (host).open)) room.free();
+    else if (!known()) room.keep();
+  });
+  return room;
+}
+
+/**
+ * What others have changed of a form that lies open is said in the place of `words`, and shown by a press.
+ * @param {unknown} words
+ * @param {(() => void) | null} show null: nothing was changed
+ */
+export const changedElsewhere = (words, show) =>
+  html`<div class="either" data-testid="changed-elsewhere">
+    <p class="hint" ?data-off=${show !== null}>${words}</p>
+    <p class="alert-line fresh" data-level="new" role="status" ?data-off=${show === null}>
+      <span>${t("ops.fresh.changed")}</span>
+      <button type="button" class="button small secondary" @click=${show}>${t("ops.fresh.show")}</button>
+    </p>
+  </div>`;
 
 /**
  * @param {string} kind

@@ -9,10 +9,11 @@ import { isPartName } from "./event_texts.js";
 import { field, goToFirst, timeField } from "./field.js";
 import { figure } from "./format.js";
 import { attempt, confirm, sorry, tell, why } from "./notice.js";
-import { unread } from "./parts.js";
+import { changedElsewhere, roomOf, said, unread } from "./parts.js";
 import { emptyRow, MOST_PHASES, phaseFaults, phasesOf, rowsOf } from "./phase_rows.js";
 
 /** @typedef {import("./phase_rows.js").Row} Row */
+/** @typedef {{settings: Api.SaleSettings, groups: Api.CodeGroupOf[]}} Known */
 
 const COLUMNS = /** @type {const} */ ([
   "name",
@@ -43,8 +44,14 @@ export class Phases {
     /** @type {Map<string, string>[]} */
     this.faults = []; // of each row, once the form was sent
     this.tried = false;
+    this.pressed = false;
     this.failure = "";
     this.busy = new Busy(() => this.draw(), LONG);
+    /** What others have made of it while it lies open. @type {Known | null} */
+    this.news = null;
+    /** The group that is being made, or was not. */
+    this.making = "";
+    this.shape = ""; // which parts and groups are shown
     /** @type {Api.CodeGroupOf[] | null} */
     this.groups = null;
     /** @type {Record<string, string>} */
@@ -52,25 +59,57 @@ export class Phases {
     /** @type {Map<string, string>} */
     this.wrong = new Map();
     this.made = false; // what is wrong is what keeps codes from being made here
+    this.room = roomOf(host, () => this.shape !== "");
     unread(host, t("ops.phases.title"));
-    this.refresh();
+    this.ready = this.refresh();
   }
 
-  /** What others changed is shown, unless something is being typed here. */
-  async refresh() {
+  /**
+   * What others changed is shown, unless something is being typed here. Of a form that lies open it is said, and shown by a
+   * press: its lines may be more, and others. Figures are as they are now.
+   * @param {{own?: boolean}} more `own`: something was done here
+   */
+  async refresh({ own = false } = {}) {
     if (this.busy.on) return;
     try {
       const [settings, codes] = await Promise.all([this.sale.settings(), this.sale.codes()]);
-      this.groups = codes.groups;
-      this.zone = settings.time_zone; // what is typed is a wall time, whichever zone has been named since
-      if (!this.touched) {
-        this.rows = rowsOf(settings.phases, this.zone);
+      if (this.busy.on) return;
+      const known = { settings, groups: codes.groups };
+      const open = /** @type {HTMLDetailsElement} */ (this.host).open;
+      this.news = open && this.shape && !own && shapeOf(known) !== this.shape ? known : null;
+      if (!this.news) {
+        this.#learn(known);
+        return;
       }
+      this.groups = this.groups?.map((one) => codes.groups.find(({ name }) => name === one.name) ?? one) ?? null;
       this.draw();
-    } catch {
+    } catch (error) {
+      if (!this.shape) unread(this.host, t("ops.phases.title"), error);
       // Asked again with a later look.
     }
   }
+
+  /** @param {Known} known */
+  #learn({ settings, groups }) {
+    const first = !this.shape;
+    this.shape = shapeOf({ settings, groups });
+    this.groups = groups;
+    if (groups.some(({ name }) => name === this.making)) this.making = "";
+    this.zone = settings.time_zone; // what is typed is a wall time, whichever zone has been named since
+    if (!this.touched) {
+      this.rows = rowsOf(settings.phases, this.zone);
+    }
+    this.draw();
+    if (first) this.room.fill();
+  }
+
+  #show = () => {
+    const { news } = this;
+    if (!news) return;
+    this.news = null;
+    this.#learn(news);
+    this.host.querySelector("summary")?.focus({ preventScroll: true }); // the button is gone
+  };
 
   /** @param {Row[]} rows */
   #write(rows) {
@@ -103,6 +142,7 @@ export class Phases {
       goToFirst(this.host);
       return;
     }
+    this.pressed = true;
     await this.busy.run(
       async () => {
         await this.sale.change({ phases: phasesOf(this.rows, this.zone) });
@@ -115,7 +155,7 @@ export class Phases {
         this.failure = why(error);
       },
     );
-    await this.refresh();
+    await this.refresh({ own: true });
     this.draw();
   };
 
@@ -161,13 +201,22 @@ export class Phases {
     const named = this.#named(true);
     if (!named || this.busy.on) return;
     const count = Number(this.fields.code_count);
+    this.#begin(named.group);
     await this.busy.run(async () => {
       save(await this.sale.makeCodes({ ...named, count }), `${this.sale.slug}-${named.group}.csv`);
       tell(t("ops.codes.made", { number: figure(count) }));
     }, sorry);
-    await this.refresh();
+    await this.refresh({ own: true });
     this.changed();
   };
+
+  /**
+   * The line of a group that there is not yet is there from the press on.
+   * @param {string} group
+   */
+  #begin(group) {
+    this.making = this.groups?.some(({ name }) => name === group) ? "" : group;
+  }
 
   /** @param {InputOf<HTMLInputElement>} event */
   #bring = async (event) => {
@@ -176,6 +225,7 @@ export class Phases {
     if (!file) return;
     const named = this.#named(false);
     if (!named || this.busy.on) return;
+    this.#begin(named.group);
     await this.busy.run(async () => {
       const { added, known } = await this.sale.bringCodes(named, file);
       tell(
@@ -184,7 +234,7 @@ export class Phases {
           : t("ops.codes.brought", { number: figure(added) }),
       );
     }, sorry);
-    await this.refresh();
+    await this.refresh({ own: true });
     this.changed();
   };
 
@@ -200,7 +250,7 @@ export class Phases {
       () => this.sale.revokeCodes({ group }),
       ({ revoked }) => t("ops.codes.revoked", { number: figure(revoked) }),
     );
-    await this.refresh();
+    await this.refresh({ own: true });
     this.changed();
   };
 
@@ -212,19 +262,21 @@ export class Phases {
           <small>${this.rows.length ? this.rows.map(({ name }) => name).join(" · ") : t("ops.phases.none")}</small>
         </summary>
         <form class="sale-form" novalidate @submit=${this.#save}>
-          <p class="hint">${t("ops.phases.hint", { zone: this.zone })}</p>
+          ${changedElsewhere(t("ops.phases.hint", { zone: this.zone }), this.news && this.#show)}
           <ul class="phase-rows">
             ${this.rows.map((row, index) => this.#row(row, index))}
           </ul>
           ${this.#wrong().length ? errorSummary(this.#wrong()) : nothing}
-          ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
           <div class="actions">
             ${this.rows.length < MOST_PHASES ? html`<button type="button" class="button small secondary" data-more @click=${() => this.#write([...this.rows, emptyRow()])}>${t("ops.phases.more")}</button>` : nothing}
             <button type="submit" class="button small primary" ?disabled=${!this.touched || this.busy.on}>
               ${t("ops.settings.go")}
             </button>
-            ${this.touched ? html`<button type="button" class="button small secondary" @click=${this.#undo}>${t("ops.settings.undo")}</button>` : nothing}
+            <button type="button" class="button small secondary" ?data-off=${!this.touched} @click=${this.#undo}>
+              ${t("ops.settings.undo")}
+            </button>
           </div>
+          ${said(this.pressed, this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing)}
         </form>
         ${this.#codes()}
       `,
@@ -237,7 +289,7 @@ export class Phases {
     this.tried = false;
     this.faults = [];
     this.failure = "";
-    await this.refresh();
+    await this.refresh({ own: true });
   };
 
   /**
@@ -284,22 +336,6 @@ export class Phases {
     return html`<section class="codes" aria-labelledby="codes-title">
       <h3 id="codes-title">${t("ops.codes.title")}</h3>
       <p class="hint">${t("ops.codes.hint")}</p>
-      ${
-        this.groups?.length
-          ? html`<ul class="found">
-              ${this.groups.map(
-                (group) =>
-                  html`<li>
-                    <strong>${group.name}</strong>
-                    <small
-                      >${t("ops.codes.figures", { codes: figure(group.codes), uses: figure(group.uses), spent: figure(group.spent), revoked: figure(group.revoked) })}</small
-                    >
-                    ${group.codes > group.revoked ? html`<button type="button" class="button small secondary" @click=${() => this.#revoke(group.name)}>${t("ops.codes.revoke")}</button>` : nothing}
-                  </li>`,
-              )}
-            </ul>`
-          : nothing
-      }
       <div class="fields" id="codes-fields">
         ${field(this, "code_group", { lower: true })} ${field(this, "code_uses", { mode: "numeric" })}
         ${field(this, "code_count", { mode: "numeric", hint: t("ops.codes.count_hint") })}
@@ -313,9 +349,51 @@ export class Phases {
           >${t("ops.codes.bring")}<input type="file" accept=".csv,text/csv,text/plain" @change=${this.#bring}
         /></label>
       </div>
+      ${this.#groups()}
     </section>`;
   }
+
+  /** Below what makes them, for they grow. */
+  #groups() {
+    const made = this.groups ?? [];
+    if (!made.length && !this.making) return nothing;
+    /**
+     * @param {string} name
+     * @param {string} words
+     * @param {boolean} revocable
+     */
+    const line = (name, words, revocable) =>
+      html`<li>
+        <strong>${name}</strong>
+        <small>${words}</small>
+        <button type="button" class="button small secondary" ?data-off=${!revocable} @click=${() => this.#revoke(name)}>
+          ${t("ops.codes.revoke")}
+        </button>
+      </li>`;
+    return html`<ul class="found">
+      ${made.map((group) =>
+        line(
+          group.name,
+          t("ops.codes.figures", {
+            codes: figure(group.codes),
+            uses: figure(group.uses),
+            spent: figure(group.spent),
+            revoked: figure(group.revoked),
+          }),
+          group.codes > group.revoked,
+        ),
+      )}
+      ${this.making ? line(this.making, this.busy.on ? t("ops.codes.making") : t("ops.codes.not_made"), false) : nothing}
+    </ul>`;
+  }
 }
+
+/**
+ * Which parts and which groups there are: what of it makes lines.
+ * @param {Known} known
+ */
+const shapeOf = ({ settings, groups }) =>
+  JSON.stringify([settings.phases, settings.time_zone, groups.map(({ name }) => name)]);
 
 /**
  * @param {Blob} file

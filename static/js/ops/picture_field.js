@@ -67,7 +67,9 @@ export class PictureField {
     const { id, shown, failure, busy } = this;
     return html`<div class="field picture-field" data-field="picture">
       <label for=${id}>${t("ops.field.picture")}</label>
-      ${shown ? html`<img src=${shown.url} alt="" width=${shown.width ?? nothing} height=${shown.height ?? nothing} />` : nothing}
+      <div class="frame" ?data-empty=${!shown}>
+        ${shown ? html`<img src=${shown.url} alt="" width=${shown.width ?? nothing} height=${shown.height ?? nothing} />` : nothing}
+      </div>
       <div class="actions">
         <input
           id=${id}
@@ -78,10 +80,20 @@ export class PictureField {
           aria-describedby="${id}-hint${failure ? ` ${id}-wrong` : ""}"
           @change=${this.#chosen}
         />
-        ${shown ? html`<button type="button" class="button small secondary" ?disabled=${busy.on} @click=${this.#takeAway}>${t("ops.picture.remove")}</button>` : nothing}
+        <button
+          type="button"
+          class="button small secondary"
+          ?data-off=${!shown}
+          ?disabled=${busy.on}
+          @click=${this.#takeAway}
+        >
+          ${t("ops.picture.remove")}
+        </button>
       </div>
-      ${failure ? html`<p class="wrong" id="${id}-wrong" role="alert">${failure}</p>` : nothing}
-      <p class="hint" id="${id}-hint">${t("ops.picture.hint")}</p>
+      <div class="either">
+        <p class="hint" id="${id}-hint" ?data-off=${failure}>${t("ops.picture.hint")}</p>
+        ${failure ? html`<p class="wrong" id="${id}-wrong" role="alert">${failure}</p>` : nothing}
+      </div>
     </div>`;
   }
 }

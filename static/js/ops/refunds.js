@@ -168,13 +168,11 @@ class Desk {
   }
 
   /**
-   * While another one is looked for it is not there, for nobody knows yet how long the list above will be; when nothing
-   * comes of that it is there again, with all that was typed.
    * @param {Api.ReservationAccount} account
    * @param {RefundForm} form
    */
   #shown(account, form) {
-    return html`<div class="account" ?data-off=${this.busy.on}>
+    return html`<div class="account">
       <section class="card" aria-labelledby="desk-money">
         <div class="head">
           <h2 id="desk-money">${account.event_name}</h2>

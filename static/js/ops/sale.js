@@ -100,10 +100,9 @@ class SalePage {
     });
     this.drawing = new DrawPanel({
       sale: this.api,
-      host: byId("draw"),
+      host: /** @type {HTMLDetailsElement} */ (byId("draw")),
       entered: () => this.news?.admission?.entered ?? null,
     });
-    void this.#prepared(this.networks, this.waitingList, this.drawing);
     this.settings = new SaleSettings({
       sale: this.api,
       host: byId("settings"),
@@ -119,6 +118,8 @@ class SalePage {
       host: byId("cancelled"),
       changed: () => this.#changed(),
     });
+    const { networks, waitingList, drawing, settings, phases, cancelled } = this;
+    void this.#prepared(networks, waitingList, drawing, settings, phases, cancelled);
   }
 
   /**
@@ -245,18 +246,18 @@ class SalePage {
             <section class="card" id="inspector" aria-labelledby="find-title"></section>
             <div class="column">
               ${news ? controls(news, this) : nothing}
-              <section class="card" id="draw" aria-labelledby="draw-title" hidden></section>
+              <details class="card" id="draw"></details>
               <details class="card" id="settings"></details>
               <details class="card" id="phases"></details>
               <details class="card" id="cancelled"></details>
               ${news ? workings(news) : nothing}
             </div>
           </div>
-          ${fold("trail", t("ops.audit.title"), this.#trail(), { lead: latest ? `${at(latest.at)} · ${latest.action}` : nothing, bare: true })}
           <div class="columns">
             <details class="card" id="returns"></details>
             <details class="card" id="networks" ?open=${ROOMY}></details>
           </div>
+          ${/* Below all else, for what is done here stands in it at once. */ fold("trail", t("ops.audit.title"), this.#trail(), { lead: latest ? `${at(latest.at)} · ${latest.action}` : nothing, bare: true })}
         </div>
       `,
       this.root,

@@ -7,7 +7,7 @@ import { feeLines } from "./fee_lines.js";
 import { field, goToFirst, seatRules, textArea, timeField, zoneField } from "./field.js";
 import { span } from "./format.js";
 import { tell, why } from "./notice.js";
-import { unread } from "./parts.js";
+import { changedElsewhere, roomOf, said, unread } from "./parts.js";
 import { PictureField } from "./picture_field.js";
 import {
   faults,
@@ -48,54 +48,71 @@ export class SaleSettings {
     this.incomplete = new Set();
     /** @type {Map<string, string>} */
     this.wrong = new Map();
+    /** What the server alone has found wrong. @type {Map<string, string>} */
+    this.refused = new Map();
     this.busy = new Busy(() => this.draw());
     this.tried = false; // a summary of what is wrong stands below the form once it was sent
+    this.pressed = false;
     this.failure = "";
+    /** What others have made of it while it lies open. @type {Api.SaleSettings | null} */
+    this.news = null;
+    /** @type {Api.PictureShown[]} */
+    this.pictures = [];
     this.picture = new PictureField(
       this.id,
       (file) => this.#picture(file),
       () => this.draw(),
     );
+    this.room = roomOf(host, () => this.#read);
     unread(host, t("ops.settings.title"));
-    this.refresh();
+    this.ready = this.refresh();
   }
 
-  /** What others changed is shown, unless something is being typed here. */
+  get #read() {
+    return this.known.name !== undefined;
+  }
+
+  /**
+   * What others changed is shown, unless something is being typed here. Of a form that lies open it is said, and shown by a
+   * press: its lines may be more, and others.
+   */
   async refresh() {
-    if (this.#changes().length) return;
+    if (this.#changes().length || this.busy.on || this.picture.busy.on) return;
     try {
       const event = await this.sale.settings();
-      if (this.#changes().length) return;
-      this.#learn(event);
-    } catch {
+      if (this.#changes().length || this.busy.on || this.picture.busy.on) return;
+      const open = /** @type {HTMLDetailsElement} */ (this.host).open && this.#read;
+      const same = JSON.stringify([knownOf(event), event.pictures]) === JSON.stringify([this.known, this.pictures]);
+      if (open && !same) this.news = event;
+      else this.news = null;
+      if (this.news) this.draw();
+      else this.#learn(event);
+    } catch (error) {
+      if (!this.#read) unread(this.host, t("ops.settings.title"), error);
       // Asked again with a later look.
     }
   }
 
+  #show = () => {
+    const { news } = this;
+    if (!news) return;
+    this.news = null;
+    this.#undo();
+    this.#learn(news);
+    this.host.querySelector("input")?.focus({ preventScroll: true }); // the button is gone
+  };
+
   /** @param {Api.SaleSettings} event */
   #learn(event) {
-    this.known = {
-      name: event.name,
-      venue: event.venue,
-      address: event.address,
-      description: event.description,
-      time_zone: event.time_zone,
-      opens_at: fieldOf(event.opens_at, event.time_zone),
-      closes_at: fieldOf(event.closes_at, event.time_zone),
-      starts_at: fieldOf(event.starts_at, event.time_zone),
-      hold_seconds: String(event.hold_seconds),
-      max_seats: String(event.max_seats),
-      prequeue_seconds: String(event.prequeue_seconds),
-      focus: focusText(event.focus),
-      companions: String(event.companions),
-      orphans: event.orphans,
-      fees: feesText(event.fees),
-    };
+    const first = !this.#read;
+    this.known = knownOf(event);
     this.fields = { ...this.known };
+    this.pictures = event.pictures;
     this.picture.learn(event.pictures);
     this.chosen = this.#chosenOf(event);
     this.before = new Map(this.chosen);
     this.draw();
+    if (first) this.room.fill();
   }
 
   /**
@@ -135,6 +152,7 @@ export class SaleSettings {
     else this.incomplete.delete(name);
     if (name === "time_zone") this.chosen.clear();
     else this.chosen.delete(name);
+    this.refused.delete(name);
     this.#check();
     this.draw();
   };
@@ -145,6 +163,7 @@ export class SaleSettings {
    */
   write = (name, text) => {
     this.fields[name] = text;
+    this.refused.delete(name);
     this.#check();
     this.draw();
   };
@@ -155,6 +174,7 @@ export class SaleSettings {
    */
   choose = (name, second) => {
     this.chosen.set(name, second);
+    this.refused.delete(name);
     this.#check();
     this.draw();
   };
@@ -169,9 +189,13 @@ export class SaleSettings {
     const names = this.#changes();
     if (this.busy.on || !names.length) return;
     this.failure = "";
+    this.refused.clear();
     this.tried = true;
     this.#check();
-    if (!this.wrong.size) await this.#save(names);
+    if (!this.wrong.size) {
+      this.pressed = true;
+      await this.#save(names);
+    }
     this.draw();
     if (this.wrong.size) goToFirst(this.host);
   };
@@ -186,8 +210,8 @@ export class SaleSettings {
         this.changed();
       },
       (error) => {
-        this.wrong = refused(error, new Set(NAMES)) ?? this.wrong;
-        if (!this.wrong.size) this.failure = why(error);
+        this.refused = refused(error, new Set(NAMES)) ?? new Map();
+        if (!this.refused.size) this.failure = why(error);
       },
     );
   }
@@ -201,11 +225,13 @@ export class SaleSettings {
     await picture.busy.run(
       async () => {
         const { pictures } = await (file ? sale.bringPicture(file) : sale.takePictureAway());
+        this.pictures = pictures;
         picture.learn(pictures);
         tell(t("ops.settings.done"));
         this.changed();
       },
       (error) => {
+        picture.learn(this.pictures); // as it is still
         picture.failure = why(error);
       },
     );
@@ -227,6 +253,7 @@ export class SaleSettings {
     this.incomplete.clear();
     this.chosen = new Map(this.before);
     this.wrong = new Map();
+    this.refused.clear();
     this.failure = "";
     // A time that is typed half has no value to set back: the field itself has to forget it.
     for (const input of this.host.querySelectorAll("input")) {
@@ -254,19 +281,49 @@ export class SaleSettings {
             ${field(this, "hold_seconds", { mode: "numeric", hint: t("ops.field.hold_hint", { time: span(Number(this.fields.hold_seconds) || null) }) })}
             ${field(this, "max_seats", { mode: "numeric" })}
           </div>
-          ${seatRules(this)} ${feeLines(this)}
-          <p class="hint">${t("ops.settings.effect")}</p>
+          ${seatRules(this)} ${feeLines(this)} ${changedElsewhere(t("ops.settings.effect"), this.news && this.#show)}
           ${this.tried && this.wrong.size ? errorSummary(faultsOf(this)) : nothing}
-          ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
           <div class="actions">
             <button class="button small primary" type="submit" ?disabled=${!changed || this.busy.on}>
               ${t("ops.settings.go")}
             </button>
-            ${changed ? html`<button class="button small secondary" type="button" @click=${this.#undo}>${t("ops.settings.undo")}</button>` : nothing}
+            <button class="button small secondary" type="button" ?data-off=${!changed} @click=${this.#undo}>
+              ${t("ops.settings.undo")}
+            </button>
           </div>
+          ${said(
+            this.pressed,
+            html`<div id="settings-refused">
+              ${this.refused.size ? errorSummary(faultsOf({ id: this.id, wrong: this.refused })) : nothing}
+              ${this.failure ? html`<p class="callout" data-kind="bad" role="alert">${this.failure}</p>` : nothing}
+            </div>`,
+          )}
         </form>
       `,
       this.host,
     );
   }
 }
+
+/**
+ * As the form has it, in texts.
+ * @param {Api.SaleSettings} event
+ * @returns {Record<string, string>}
+ */
+const knownOf = (event) => ({
+  name: event.name,
+  venue: event.venue,
+  address: event.address,
+  description: event.description,
+  time_zone: event.time_zone,
+  opens_at: fieldOf(event.opens_at, event.time_zone),
+  closes_at: fieldOf(event.closes_at, event.time_zone),
+  starts_at: fieldOf(event.starts_at, event.time_zone),
+  hold_seconds: String(event.hold_seconds),
+  max_seats: String(event.max_seats),
+  prequeue_seconds: String(event.prequeue_seconds),
+  focus: focusText(event.focus),
+  companions: String(event.companions),
+  orphans: event.orphans,
+  fees: feesText(event.fees),
+});

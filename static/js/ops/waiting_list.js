@@ -2,7 +2,7 @@
 import { html, render } from "../../vendor/lit-html/lit-html.js";
 import { moment, t } from "../i18n.js";
 import { figure } from "./format.js";
-import { ROOMY, unread } from "./parts.js";
+import { ROOMY, roomOf, unread } from "./parts.js";
 
 const FIGURES = /** @type {const} */ (["waiting", "offered", "seats", "kept", "taken", "lapsed"]);
 
@@ -15,6 +15,7 @@ export class WaitingList {
     this.sale = sale;
     this.host = host;
     this.known = false;
+    this.room = roomOf(host, () => this.known);
     unread(host, t("ops.returns.title"));
     this.ready = this.refresh();
   }
@@ -29,6 +30,7 @@ export class WaitingList {
 
   /** @param {Api.WaitingListOfSale} list */
   draw(list) {
+    if (this.known) this.room.hold();
     // Nobody ever waited, nothing was given back: a line, until somebody wants more.
     if (!this.known) this.host.open = ROOMY && FIGURES.some((name) => list[name] > 0);
     this.known = true;
@@ -81,5 +83,6 @@ export class WaitingList {
         </div>`,
       this.host,
     );
+    this.room.fill();
   }
 }

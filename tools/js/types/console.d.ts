@@ -12,6 +12,8 @@ declare namespace Console {
     id: string;
     fields: Record<string, string>;
     wrong: Map<string, string>;
+    /** what the server has refused: said below the form, where it moves no field */
+    refused?: Map<string, string>;
     typed(name: string, input: HTMLInputElement): void;
   };
 
