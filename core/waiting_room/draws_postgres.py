@@ -16,7 +16,7 @@ import databases
 
 from core.database import BACKGROUND_SECONDS, raw
 from core.process.bounded import Bounded
-from core.venue.event import DrawState, Event, Opening
+from core.venue.event import DrawState, Event, Opening, SaleStatus
 from core.venue.phase import Phase
 from core.waiting_room import draw
 
@@ -63,6 +63,14 @@ class DrawRow:
         return Opening(self.id, self.phase, self.state, self.draw_at, self.created_at, self.base, self.reserved)
 
 
+class _IsDrawn(Exception):
+    """Takes back what a transaction has written."""
+
+    def __init__(self, row: asyncpg.Record) -> None:
+        super().__init__()
+        self.row = row
+
+
 class Draws:
     """Raises StoreUnavailable."""
 
@@ -71,29 +79,55 @@ class Draws:
         self._orders: Bounded[int, dict[bytes, int]] = Bounded(_KEPT_ORDERS)
 
     async def announce(self, event: Event, phase: Phase, beacon: BeaconRound | None = None) -> DrawRow:
-        """The phase's draw to come, with its commitment: made when there is none, moved when its opening was moved."""
+        """The phase's draw to come, with its commitment: made when there is none, moved when its opening was moved.
+
+        Of an opening that was drawn already, the draw that was: who read the sale before it knows nothing of that, and
+        another draw, of nobody, would be shown in the place of it.
+        """
         seed = draw.new_seed()
-        row = await self._row(
-            f"""
-            INSERT INTO draws (event_id, phase, draw_at, seed, commitment, beacon_source, beacon_round)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
-            ON CONFLICT (event_id, phase) WHERE told_at IS NULL DO UPDATE
-            SET draw_at = CASE WHEN draws.state = 'announced' THEN excluded.draw_at ELSE draws.draw_at END,
-                -- A beacon is named again only for an opening that was moved: never while it is about to come.
-                beacon_source = CASE WHEN draws.state = 'announced' AND draws.draw_at <> excluded.draw_at
-                                     THEN excluded.beacon_source ELSE draws.beacon_source END,
-                beacon_round = CASE WHEN draws.state = 'announced' AND draws.draw_at <> excluded.draw_at
-                                    THEN excluded.beacon_round ELSE draws.beacon_round END
-            RETURNING {_COLUMNS}
-            """,  # noqa: S608
-            event.id,
-            phase.name,
-            phase.opens_at,
-            seed,
-            draw.commitment(seed),
-            beacon.source if beacon else None,
-            beacon.round if beacon else None,
-        )
+        row: Any
+        try:
+            async with raw(self._database, writes=True) as connection, connection.transaction():
+                row = await connection.fetchrow(
+                    f"""
+                    INSERT INTO draws (event_id, phase, draw_at, seed, commitment, beacon_source, beacon_round)
+                    VALUES ($1, $2, $3, $4, $5, $6, $7)
+                    ON CONFLICT (event_id, phase) WHERE told_at IS NULL DO UPDATE
+                    SET draw_at = CASE WHEN draws.state = 'announced' THEN excluded.draw_at ELSE draws.draw_at END,
+                        -- A beacon is named again only for an opening that was moved: never while it is about to come.
+                        beacon_source = CASE WHEN draws.state = 'announced' AND draws.draw_at <> excluded.draw_at
+                                             THEN excluded.beacon_source ELSE draws.beacon_source END,
+                        beacon_round = CASE WHEN draws.state = 'announced' AND draws.draw_at <> excluded.draw_at
+                                            THEN excluded.beacon_round ELSE draws.beacon_round END
+                    RETURNING {_COLUMNS}, xmax = 0 AS is_new
+                    """,  # noqa: S608
+                    event.id,
+                    phase.name,
+                    phase.opens_at,
+                    seed,
+                    draw.commitment(seed),
+                    beacon.source if beacon else None,
+                    beacon.round if beacon else None,
+                    timeout=BACKGROUND_SECONDS,
+                )
+                if row["is_new"]:
+                    # Asked after it: what ended a draw in this very moment, so that none was there to move, is seen.
+                    drawn = await connection.fetchrow(
+                        f"""
+                        SELECT {_COLUMNS} FROM draws WHERE event_id = $1 AND phase = $2 AND told_at IS NOT NULL
+                        AND (draw_at >= $3 OR EXISTS (SELECT FROM events WHERE id = $1 AND status <> $4))
+                        ORDER BY id DESC LIMIT 1
+                        """,  # noqa: S608
+                        event.id,
+                        phase.name,
+                        phase.opens_at,
+                        SaleStatus.SCHEDULED.value,
+                        timeout=BACKGROUND_SECONDS,
+                    )
+                    if drawn is not None:
+                        raise _IsDrawn(drawn)
+        except _IsDrawn as known:
+            row = known.row
         return _draw_row(row)
 
     async def open_now(self, draw_id: int, beacon: BeaconRound | None, now: datetime) -> None:

@@ -22,7 +22,7 @@ from core.waiting_room.entries_redis import Entries
 from core.waiting_room.place import PlaceState
 from tests.booking import Killed
 from tests.conftest import MakeEvent
-from tests.waits import PATIENCE, soon
+from tests.waits import PATIENCE, soon, until
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -308,6 +308,38 @@ async def test_a_draw_is_made_once_whoever_makes_it(settings: Any, stores: Any, 
         assert len(order) == len(entered)
         rows = await one.database.fetch_all("SELECT id FROM draws WHERE event_id = :id", {"id": event.id})
         assert len(rows) == 1
+
+
+@pytest.mark.parametrize("by_hand", [False, True], ids=["by the clock", "by hand"])
+async def test_who_knows_nothing_of_a_draw_announces_no_other_one(
+    runtime: Runtime, make_event: MakeEvent, by_hand: bool
+) -> None:
+    """F1, F2: a process that read the sale before its opening, and stood still until it was drawn, announced one more
+    draw: of nobody, over at once, and shown in the place of the one that had happened."""
+    event = await gathering(make_event)
+    await enter(runtime, event, *"abc")
+    if by_hand:
+        await runtime.events.set_status(event.slug, SaleStatus.OPEN)
+        await until(lambda: _is_told(runtime, event))
+    else:
+        event = await opened(runtime, event)
+    order = await checked(runtime, event)
+    assert len(order) == 3
+    again = await runtime.announcer.announce(event, event.openings[0])
+    assert again.told
+    rows = await runtime.database.fetch_all("SELECT id FROM draws WHERE event_id = :id", {"id": event.id})
+    assert [row["id"] for row in rows] == [again.id]
+    assert await checked(runtime, event) == order
+    # A later opening of the same part is another one.
+    await runtime.events.set_status(event.slug, SaleStatus.SCHEDULED)
+    later = await runtime.events.update(event.slug, opens_at=datetime.now(UTC) + timedelta(hours=1))
+    assert (await runtime.announcer.announce(later, later.openings[0])).id != again.id
+
+
+async def _is_told(runtime: Runtime, event: Event) -> bool:
+    await runtime.drawing.run()
+    row = await runtime.draws.shown(event)
+    return row is not None and row.told
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
