@@ -41,6 +41,7 @@ export class Inspector {
     this.text = text.trim();
     if (!this.text) return;
     this.left = [];
+    this.chosen.clear();
     /** @type {HTMLInputElement | null} */
     const input = this.host.querySelector("#find");
     if (input) input.value = this.text;
@@ -49,9 +50,14 @@ export class Inspector {
       if (UUID.test(this.text)) return this.#subject({ reservation: this.text });
       if (this.text.includes("@")) return { kind: "reservations", ...(await api.findReservations(this.text)) };
       await this.finder.load();
-      this.chosen.clear();
       return { kind: "seats", ...this.finder.find(this.text) };
     });
+  }
+
+  /** What was ticked while the answer was under way stays so, unless it is shown no more: nobody blocks what is not seen. */
+  #chooseShown() {
+    const shown = new Set(this.result?.kind === "seats" ? this.result.found.map((seat) => seat.ordinal) : []);
+    for (const ordinal of this.chosen) if (!shown.has(ordinal)) this.chosen.delete(ordinal);
   }
 
   /** @param {number} ordinal */
@@ -65,7 +71,10 @@ export class Inspector {
     try {
       const result = await attempt(action);
       if (turn !== this.turn) return; // something else was asked meanwhile
-      if (result) this.result = result;
+      if (result) {
+        this.result = result;
+        this.#chooseShown();
+      }
     } finally {
       if (turn === this.turn) {
         this.asking = false;
