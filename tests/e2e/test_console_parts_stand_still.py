@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import FilePayload, Page, Route, expect
+from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, Server
@@ -34,6 +34,20 @@ async def no_answer(route: Route) -> None:
 async def wrong_venue(route: Route) -> None:
     errors = [{"at": "venue", "detail": "not this one"}]
     await route.fulfill(status=422, json={"code": "invalid_request", "title": "wrong", "detail": "", "errors": errors})
+
+
+async def is_refused_in_place(
+    page: Page, own: str, save: Locator, told: Locator, refusals: list[Answer], typed: tuple[str, str]
+) -> None:
+    """Each refusal of what is saved is one message below the button, moves nothing, and keeps what was typed."""
+    field, text = typed
+    for refusal in refusals:
+        saved = await Held.of(page, f"**{own}", "PATCH", refusal)
+        await saved.late(save.click())
+        await expect(told).to_have_count(1)
+        await expect(told).to_be_visible()
+        await is_still(page, "not saved")
+        await expect(page.locator(field)).to_have_value(text)
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -73,13 +87,7 @@ async def test_settings_that_are_saved_refused_and_changed_by_others_stay(
     await page.fill("#settings-name", "Another night")
     await settled(page)
     refusals: list[Answer] = [refuses(503, "store_unavailable"), refuses(409, "conflict"), no_answer, wrong_venue]
-    for refusal in refusals:
-        saved = await Held.of(page, f"**{own}", "PATCH", refusal)
-        await saved.late(save.click())
-        await expect(told).to_have_count(1)
-        await expect(told).to_be_visible()
-        await is_still(page, "not saved")
-        await expect(page.locator("#settings-name")).to_have_value("Another night")
+    await is_refused_in_place(page, own, save, told, refusals, ("#settings-name", "Another night"))
     await expect(page.locator("#settings-venue")).to_have_attribute("aria-invalid", "true")
     saved = await Held.of(page, f"**{own}", "PATCH")
     await saved.late(save.click())
@@ -125,13 +133,7 @@ async def test_phases_and_codes_that_are_made_refused_and_changed_by_others_stay
     await page.fill("#phase-0-opens_at", "2027-06-01T10:00")
     await settled(page)
     refusals: list[Answer] = [refuses(503, "store_unavailable"), refuses(409, "conflict"), no_answer]
-    for refusal in refusals:
-        saved = await Held.of(page, f"**{own}", "PATCH", refusal)
-        await saved.late(save.click())
-        await expect(told).to_have_count(1)
-        await expect(told).to_be_visible()
-        await is_still(page, "not saved")
-        await expect(page.locator("#phase-0-name")).to_have_value("fans")
+    await is_refused_in_place(page, own, save, told, refusals, ("#phase-0-name", "fans"))
     saved = await Held.of(page, f"**{own}", "PATCH")
     await saved.late(save.click())
     await expect(page.locator("#phases > summary small")).to_have_text("fans")
