@@ -1,5 +1,27 @@
-// The operator's calls. A session that has ended leads to the sign-in page, wherever it is noticed.
+// The operator's calls. A session that has ended is told to the page, wherever it is noticed.
 import { call as plainCall, NoAnswer, Refusal, wentWrong } from "../api.js";
+
+const BASE = "/api/operator";
+
+// Until the page is there nothing has been typed: the sign-in page stands under the same address.
+let watch = { ended: () => location.reload(), held: () => {} };
+
+/**
+ * Who is told that no session is held (any more), and that one is; each as often as it is noticed.
+ * @param {typeof watch} told
+ */
+export function watchSession(told) {
+  watch = told;
+}
+
+/**
+ * @param {unknown} error
+ * @returns {unknown} the same, to be thrown
+ */
+function refused(error) {
+  if (error instanceof Refusal && ["sign_in_required", "forbidden"].includes(error.code)) watch.ended();
+  return error;
+}
 
 /**
  * @param {string} method
@@ -9,10 +31,11 @@ import { call as plainCall, NoAnswer, Refusal, wentWrong } from "../api.js";
  */
 async function call(method, path, options) {
   try {
-    return (await plainCall(method, path, options)).body;
+    const { body } = await plainCall(method, path, options);
+    if (path.startsWith(BASE)) watch.held();
+    return body;
   } catch (error) {
-    if (error instanceof Refusal && ["sign_in_required", "forbidden"].includes(error.code)) location.reload();
-    throw error;
+    throw refused(error);
   }
 }
 
@@ -34,13 +57,14 @@ async function file(method, path, body, type, take) {
   } catch (error) {
     throw new NoAnswer(String(error));
   }
-  if (!response.ok) throw await wentWrong(response);
+  if (!response.ok) throw refused(await wentWrong(response));
   return take(response);
 }
 
-const BASE = "/api/operator";
 export const LONG = 180000; // milliseconds: a whole hall is compared in pages with pauses, a plan may have 64 MB
 
+/** @type {() => Promise<Api.Session>} */
+export const session = () => call("GET", `${BASE}/session`, { timeout: 5000 });
 /** @type {() => Promise<Api.Overview>} */
 export const overview = () => call("GET", `${BASE}/overview`, { timeout: 5000 });
 /** @type {(asked: {before?: number | null, subject?: string}) => Promise<Api.AuditPage>} */

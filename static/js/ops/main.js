@@ -11,6 +11,7 @@ import { overview } from "./overview.js";
 import { refunds } from "./refunds.js";
 import { sale } from "./sale.js";
 import { sessions } from "./sessions.js";
+import { watchSignedOut } from "./signed_out.js";
 
 /** @type {Record<string, (root: HTMLElement, slug: string) => void>} */
 const VIEWS = { overview, sale, new_sale: newSale, audit, refunds, findings, sessions, dead_letters: deadLetters };
@@ -29,4 +30,5 @@ const [common, own, currencies] = await Promise.all([
 learnCurrencies(currencies.minor_digits, currencies.otherwise);
 await use(language, { ...common, ...own });
 root.replaceChildren();
+watchSignedOut();
 VIEWS[view](root, slug);

@@ -1,9 +1,11 @@
-// Asks again and again while the page is seen: at once when it is seen again, less often while nothing answers.
+// Asks again and again while the page is seen: at once when it is seen again or somebody has signed in anew, less often
+// while nothing answers.
 import { announce } from "../announce.js";
 import { doubled } from "../backoff.js";
 import { tellInBar } from "../banner.js";
 import { t } from "../i18n.js";
 import { why } from "./notice.js";
+import { SIGNED_IN } from "./signed_out.js";
 
 const SLOWEST = 10000;
 
@@ -31,7 +33,7 @@ export class Poll {
     this.timer = 0;
     this.asking = false;
     this.stale = false; // something was done since the question that is under way
-    document.addEventListener("visibilitychange", () => this.now());
+    for (const back of ["visibilitychange", SIGNED_IN]) document.addEventListener(back, () => this.now());
   }
 
   /** Asks now, and again from then on. */
