@@ -12,11 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import httpx
-
 from core.embedded import engines
 from core.settings import Settings
 from tests.integration.onsale_process import Serving, serving
+from tests.sale_server import answered
 
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "120"))
@@ -45,9 +44,8 @@ CONFIG = f"""
 
 def new_visitor(url: str) -> str:
     """The token of a visitor who has been let in."""
-    token = str(httpx.post(f"{url}/api/visitors").raise_for_status().json()["token"])
-    joined = httpx.post(f"{url}/api/events/{SLUG}/queue", json={}, headers={"Authorization": f"Bearer {token}"})
-    joined.raise_for_status()
+    token = str(answered("POST", f"{url}/api/visitors").json()["token"])
+    answered("POST", f"{url}/api/events/{SLUG}/queue", json={}, headers={"Authorization": f"Bearer {token}"})
     return token
 
 

@@ -13,7 +13,7 @@ from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.test_accessibility import spotless
 from tests.http_client import HTTP
 from tests.sale_server import Guest
-from tests.waits import soon
+from tests.waits import soon, until
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -23,6 +23,12 @@ def opens_now(server: Server, slug: str) -> datetime:
     opens_at = soon(2)
     server.operator("PATCH", f"/api/operator/events/{slug}", json={"opens_at": iso(opens_at)})
     return opens_at
+
+
+def _listed(server: Server, slug: str) -> list[str] | None:
+    """The receipts by place; None until every entry has its number. Pages hear of theirs before that."""
+    answer = HTTP.get(f"{server.url}/api/events/{slug}/draw/entries")
+    return answer.text.split() if answer.is_success else None
 
 
 @pytest.mark.parametrize("options", [{}, PHONE | {"locale": "ko-KR"}], ids=["desktop-en", "phone-ko"])
@@ -48,7 +54,7 @@ async def test_from_the_room_before_the_opening_to_the_drawn_place_and_its_check
     opens_at = opens_now(server, slug)
     await page.reaches("waiting", "map")
     assert datetime.now(UTC) >= opens_at
-    listed = HTTP.get(f"{server.url}/api/events/{slug}/draw/entries").text.split()
+    listed = await until(lambda: _listed(server, slug), "the draw to be told")
     assert len(listed) == 6
     place = listed.index(receipt) + 1
     await page.reaches("map" if place == 1 else "waiting")

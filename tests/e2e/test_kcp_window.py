@@ -6,7 +6,6 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
 import pytest
 from playwright.async_api import Browser, FrameLocator, Page, expect
 
@@ -17,8 +16,7 @@ from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
-from tests.http_client import NOTHING_KEPT
-from tests.sale_server import PATIENCE, Server, sale_server
+from tests.sale_server import PATIENCE, Server, answered, sale_server
 
 PHONE = {
     "viewport": {"width": 390, "height": 844},
@@ -61,24 +59,21 @@ class Order:
     """A reservation that is waiting for its payment, made over HTTP."""
 
     def __init__(self, server: Server, slug: str, seat: int) -> None:
-        self._client = httpx.Client(base_url=server.url, timeout=PATIENCE, limits=NOTHING_KEPT)
-        token = self._client.post("/api/visitors").json()["token"]
-        self._client.headers["Authorization"] = f"Bearer {token}"
+        self._url = server.url
+        self._headers = {"Idempotency-Key": str(uuid.uuid4())}
+        self._headers["Authorization"] = f"Bearer {self._call('POST', '/api/visitors')['token']}"
         event = f"/api/events/{slug}"
-        assert self._client.post(f"{event}/queue", json={}).json()["state"] == "active"
-        self._client.post(f"{event}/holds", json={"seats": [seat]}).raise_for_status()
-        made = self._client.post(
-            f"{event}/reservations",
-            json={"email": "buyer@example.com"},
-            headers={"Idempotency-Key": str(uuid.uuid4())},
-        )
-        made.raise_for_status()
-        self.body: dict[str, Any] = made.json()
+        assert self._call("POST", f"{event}/queue", json={})["state"] == "active"
+        self._call("POST", f"{event}/holds", json={"seats": [seat]})
+        self.body = self._call("POST", f"{event}/reservations", json={"email": "buyer@example.com"})
         self.page = f"{server.url}{self.body['payment']['page']}"
 
-    def now(self) -> dict[str, Any]:
-        body: dict[str, Any] = self._client.get(f"/api/reservations/{self.body['id']}").json()
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        body: dict[str, Any] = answered(method, self._url + path, headers=self._headers, **options).json()
         return body
+
+    def now(self) -> dict[str, Any]:
+        return self._call("GET", f"/api/reservations/{self.body['id']}")
 
 
 async def test_on_a_pc_a_layer_over_the_page(kcp_server: Server, slug: str, page: Page) -> None:

@@ -57,13 +57,22 @@ class Program:
     seconds: float = 0.0
     bounds: list[int] = field(default_factory=list)
 
+    async def call(self, method: str, path: str, headers: dict[str, str], body: object = None) -> httpx.Response:
+        """Made again where a store that a busy machine makes late is told as a 503, by which nothing was changed."""
+
+        async def answer() -> httpx.Response | None:
+            response = await self.client.request(method, path, json=body, headers=headers)
+            return None if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else response
+
+        return await until(answer, "an answer of the stores")
+
     async def visitor(self) -> dict[str, str]:
-        made = (await self.client.post("/api/visitors", headers=PROGRAM)).json()
+        made = (await self.call("POST", "/api/visitors", PROGRAM)).json()
         return PROGRAM | {"Authorization": f"Bearer {made['token']}"}
 
     async def join(self, headers: dict[str, str], proof: str | None = None) -> httpx.Response:
         body = {"proof": proof} if proof else {}
-        return await self.client.post(f"/api/events/{self.slug}/queue", json=body, headers=headers)
+        return await self.call("POST", f"/api/events/{self.slug}/queue", headers, body)
 
     async def enter(self) -> dict[str, Any]:
         """One more place."""
@@ -109,9 +118,7 @@ class Program:
     async def places(self) -> list[dict[str, Any]]:
         """Where each of its visitors stands now."""
         queue = f"/api/events/{self.slug}/queue"
-        return [
-            (await self.client.get(queue, headers=PROGRAM | {"Authorization": token})).json() for token in self.tokens
-        ]
+        return [(await self.call("GET", queue, PROGRAM | {"Authorization": token})).json() for token in self.tokens]
 
     async def hammer(self, times: int) -> None:
         """Every visitor asks again and again: that must be worth nothing."""
