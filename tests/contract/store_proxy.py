@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 from core.embedded import Engines
+from tests.waits import free_port
 
 
 class StoreProxy:
@@ -31,8 +32,9 @@ class StoreProxy:
         self.port = 0
 
     async def open(self) -> None:
+        # Not one of those that the kernel gives to any connection: while this is cut, another process may be given it.
+        self.port = self.port or free_port()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         assert self._server is not None
