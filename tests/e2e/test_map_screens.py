@@ -10,6 +10,7 @@ from playwright.async_api import expect
 from tests.e2e.conftest import MakeSale, OpenPage
 from tests.e2e.sale_page import KEEPS_SOCKET
 from tests.e2e.test_purchase import PHONE
+from tests.waits import until
 
 SECTIONS = 108
 PRICES = {"Near": 90000, "Far": 60000}
@@ -120,14 +121,15 @@ async def test_a_stadium_on_a_phone(make_sale: MakeSale, open_page: OpenPage) ->
     assert await page.evaluate("() => window.boards") == 1
 
     await page.locator(".sheet-toggle").tap()
-    await page.wait_for_function(
-        f"async (before) => (await ({LAID})()).height < before - 50", arg=whole["height"], polling=100
-    )
-    beside = await page.evaluate(LAID)
+
+    async def fits_beside() -> dict[str, Any] | None:
+        laid: dict[str, Any] = await page.evaluate(LAID)
+        return laid if laid["height"] < whole["height"] - 50 and laid["bottom"] <= laid["height"] else None
+
+    beside = await until(fits_beside, "the hall to be fitted again beside the open sheet")
     assert beside["fitted"]
     assert beside["turned"] == whole["turned"], "it is not turned under the visitor's fingers"
     assert beside["top"] >= 0
-    assert beside["bottom"] <= beside["height"]
     assert await page.evaluate(SMALL) == []
 
 
