@@ -69,15 +69,13 @@ async def buyer(keeping_chromium: Browser) -> AsyncIterator[Page]:
 async def _holds(page: Page, server: Server, slug: str, ordinal: int) -> SalePage:
     await page.goto(f"{server.url}/events/{slug}")
     sale_page = SalePage(page)
-    await sale_page.map_ready()
-    await sale_page.click_seat(ordinal)
-    await sale_page.sees(ordinal, "own")
+    await sale_page.pick(ordinal)
     return sale_page
 
 
 async def _leaves_by_a_link(page: Page, server: Server) -> None:
     await page.evaluate("window.kept = 'from the cache'")
-    await page.evaluate("location.href = '/'")
+    await page.evaluate("setTimeout(() => (location.href = '/'), 0)")
     await page.wait_for_url(f"{server.url}/")
     await page.wait_for_load_state()
 

@@ -43,8 +43,9 @@ async def test_a_cookie_that_was_deleted_is_renewed(make_sale: MakeSale, open_pa
     """Deleted while the page was open: the first load brings another."""
     page = await open_page(await make_sale())
     await page.map_ready()
-    await page.page.context.clear_cookies()
+    # What the page asks for between the two would have it renewed before anybody waits for that.
     await page.page.context.set_offline(True)
+    await page.page.context.clear_cookies()
     await expect(page.locator("#banner")).to_have_attribute("data-kind", "offline")
     async with page.page.expect_event("load", timeout=PATIENCE * 1000):
         await page.page.context.set_offline(False)

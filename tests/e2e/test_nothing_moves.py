@@ -278,7 +278,8 @@ async def test_an_answer_comes_at_last_and_nothing_moves(
             await page.locator(".sheet-toggle").click()
         await page.check_out(card="hang")
         await page.reaches("paying")
-        async with page.page.expect_websocket():  # the page is drawn by its script, and followed from then on
+        # The page is drawn by its script, and followed from then on; the sale's own page may open a socket yet.
+        async with page.page.expect_websocket(lambda _: "/reservations/" in page.page.url):
             await page.locator(".notice .actions a").click()
         await page.page.evaluate("() => still()")
     await expect(page.locator("#status")).to_have_attribute("data-status", "CONFIRMED")

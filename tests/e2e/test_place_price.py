@@ -19,6 +19,7 @@ from core.venue.event import SaleStatus
 from core.venue.event_store_postgres import EventStore
 from core.venue.new_event import NewEvent
 from tests.conftest import small_plan
+from tests.e2e.conftest import closed
 from tests.e2e.test_accessibility import violations
 from tests.sale_server import PATIENCE, MakeSale, Server, sale_server
 from tests.siteverify import SECRET, SITE_KEY, siteverify
@@ -62,7 +63,7 @@ async def page(chromium: Browser) -> AsyncIterator[Page]:
     opened.on("pageerror", lambda error: wrong.append(str(error)))
     opened.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
     yield opened
-    await context.close()
+    await closed(context)
     assert not wrong, wrong
 
 
