@@ -12,6 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pytest
 from core.clock import SystemClock
 from core.database import open_database
 from core.embedded import Engines, engines
+from core.errors import EventExists, StoreUnavailable
 from core.seats.board import SeatState
 from core.settings import Settings
 from core.venue.event import SaleStatus
@@ -32,7 +34,7 @@ from tests.http_client import HTTP as HTTP
 from tests.integration.onsale_process import serving
 from tests.own_database import own_database_here
 from tests.waits import PATIENCE as PATIENCE
-from tests.waits import free_port, wait_until
+from tests.waits import free_port, until, wait_until
 
 HALL = Path(__file__).parent / "data" / "riethsporthalle.json"
 
@@ -73,6 +75,20 @@ def answered(method: str, url: str, **options: Any) -> httpx.Response:
 
     wait_until(is_answered, "an answer of the stores")
     return answers[-1].raise_for_status()
+
+
+async def carried_out(write: Callable[[], Awaitable[object]]) -> None:
+    """Writes to PostgreSQL, however late a busy machine makes it: what was not done in time, or may have been done, is
+    asked for again, and `write` is to do the same then.
+    """
+
+    async def is_done() -> bool:
+        with suppress(StoreUnavailable):
+            await write()
+            return True
+        return False
+
+    await until(is_done, "PostgreSQL")
 
 
 @dataclass(frozen=True)
@@ -194,11 +210,15 @@ class Guest:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _beat(self) -> None:
-        with suppress(httpx.HTTPError):  # the server has ended, and the test before it
-            while not self._gone.wait(1.0):
+        while not self._gone.wait(1.0):
+            try:
                 answer = HTTP.post(f"{self._event}/heartbeat", headers=self._headers)
-                if answer.status_code in (404, 410):  # it is in no more, or the sale of the test is over
-                    return
+            except httpx.ConnectError:  # the server has ended, and the test before it
+                return
+            except httpx.HTTPError:  # one answer that was lost: who stays away for that would lose its place
+                continue
+            if answer.status_code in (404, 410):  # it is in no more, or the sale of the test is over
+                return
 
     def hold(self, *seats: int) -> None:
         answered("POST", f"{self._event}/holds", json={"seats": list(seats)}, headers=self._headers)
@@ -231,14 +251,26 @@ async def make_sale(events: EventStore) -> AsyncIterator[MakeSale]:
             "status": SaleStatus.OPEN,
         }
         event = NewEvent(**(fields | changes))
-        await events.create(event, plan or small_plan(seats))
+        asked = False
+
+        async def create() -> None:
+            nonlocal asked
+            try:
+                await events.create(event, plan or small_plan(seats))
+            except EventExists:
+                if not asked:
+                    raise
+            finally:
+                asked = True
+
+        await carried_out(create)
         made.append(event.slug)
         return event.slug
 
     yield make
     # A server sweeps each open sale.
     for slug in made:
-        await events.set_status(slug, SaleStatus.CLOSED)
+        await carried_out(partial(events.set_status, slug, SaleStatus.CLOSED))
 
 
 @pytest.fixture(autouse=True)

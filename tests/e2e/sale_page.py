@@ -17,17 +17,22 @@ expect.set_options(timeout=PATIENCE * 1000)
 #: static/js/seat_map/glyphs.js
 LOOKS = ("free", "held", "sold", "blocked", "own", "asked")
 
-#: Keeps each kind that the bar says, and each line at the page's edge, for what is said for a moment only:
-#: `said_in_bar` and `said_at_edge` read it. An initial script.
+#: Keeps each kind that the bar says, each line at the page's edge and what screen readers are told, for what is said
+#: for a moment only: `said_in_bar`, `said_at_edge` and `said_to_readers` read it. An initial script.
 KEEPS_WHAT_IS_SAID = """
     globalThis.saidInBar = [];
     globalThis.saidAtEdge = [];
+    globalThis.saidToReaders = [];
     addEventListener("DOMContentLoaded", () => {
         const [banner, toast] = ["#banner", "#toast"].map((name) => document.querySelector(name));
         const kind = () => globalThis.saidInBar.push(banner.dataset.kind ?? "");
         if (banner) new MutationObserver(kind).observe(banner, { attributes: true, attributeFilter: ["data-kind"] });
         const line = () => !toast.hidden && globalThis.saidAtEdge.push(toast.textContent);
         if (toast) new MutationObserver(line).observe(toast, { attributes: true, childList: true });
+        for (const region of document.querySelectorAll("#live-polite, #live-urgent")) {
+            const told = () => region.textContent && globalThis.saidToReaders.push(region.textContent);
+            new MutationObserver(told).observe(region, { childList: true });
+        }
     });
 """
 
@@ -81,12 +86,21 @@ _BACK_IN_SHOP = re.compile(r"/pay/[0-9a-f]{32}a[0-9]+(/result)?\?")
 
 async def said_at_edge(page: Page, text: str) -> None:
     """Waits until a line at the page's edge has said this since it was last asked for, whether it still does or not."""
+    await _said(page, "saidAtEdge", text)
+
+
+async def said_to_readers(page: Page, text: str) -> None:
+    """The same of what screen readers are told, politely or at once."""
+    await _said(page, "saidToReaders", text)
+
+
+async def _said(page: Page, kept: str, text: str) -> None:
     await page.wait_for_function(
-        """(text) => {
-            const at = globalThis.saidAtEdge.findIndex((line) => line.includes(text));
-            return at >= 0 && globalThis.saidAtEdge.splice(0, at + 1);
+        """([kept, text]) => {
+            const at = globalThis[kept].findIndex((line) => line.includes(text));
+            return at >= 0 && globalThis[kept].splice(0, at + 1);
         }""",
-        arg=text,
+        arg=[kept, text],
         polling=50,
     )
 
@@ -103,10 +117,17 @@ class SalePage:
 
     async def goto(self, address: str) -> None:
         """Goes there, whatever the page itself sets out for meanwhile: a payment's result looks again each second."""
+        await self._arrives(lambda: self.page.goto(address))
+
+    async def reload(self) -> None:
+        """The same for where it is."""
+        await self._arrives(self.page.reload)
+
+    async def _arrives(self, set_out: Callable[[], Awaitable[object]]) -> None:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                await self.page.goto(address)
+                await set_out()
                 return
             except Error as error:
                 overtaken = any(words in error.message for words in _OVERTAKEN)
@@ -115,6 +136,9 @@ class SalePage:
 
     async def said_at_edge(self, text: str) -> None:
         await said_at_edge(self.page, text)
+
+    async def said_to_readers(self, text: str) -> None:
+        await said_to_readers(self.page, text)
 
     async def reaches(self, *stages: str) -> str:
         """Waits until the page shows one of these views (static/js/state.js, `stage`); which one it was."""

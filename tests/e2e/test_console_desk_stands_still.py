@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from core.languages import text
 from tests.e2e.conftest import MakeSale, OpenConsole, Server
 from tests.e2e.late_answers import Held, refuses, settled, tall
+from tests.e2e.sale_page import said_at_edge
 from tests.e2e.test_console_stands_still import LOOK, LOOKS, NOW, changed
 from tests.e2e.test_nothing_moves import WATCH, is_still
 from tests.e2e.test_refund_desk import Buyer
@@ -30,8 +32,8 @@ async def test_what_is_found_and_what_others_do_with_it_moves_nothing(
     account = page.locator(".account")
     found, read = await Held.of(page, FIND, "POST"), await Held.of(page, ACCOUNT, "GET")
 
-    async def look_for(text: str) -> None:
-        await page.fill("#find", text)
+    async def look_for(words: str) -> None:
+        await page.fill("#find", words)
         await page.locator("form.find [type=submit]").click()
 
     await found.late(look_for(one.id))
@@ -44,7 +46,7 @@ async def test_what_is_found_and_what_others_do_with_it_moves_nothing(
     await page.fill("#refund-refund_reason", "ill")
     refused = await Held.of(page, FIND, "POST", refuses(503, "store_unavailable"))
     await refused.late(look_for(other.id))
-    await expect(page.locator("#toast p")).to_be_visible()
+    await said_at_edge(page, text(look["locale"][:2], "code.store_unavailable"))
     await is_still(page, "the store is away")
     await expect(account).to_be_visible()
     await expect(page.locator("#refund-refund_reason")).to_have_value("ill")
@@ -129,8 +131,8 @@ async def test_what_becomes_of_a_refund_and_of_a_mail_stands_in_its_place(
     await tall(page)
     await page.locator("input[name=refund-way]").nth(2).check()
     typed = {"#refund-refund_amount": "5000", "#refund-refund_reason": "sorry"}
-    for field, text in typed.items():
-        await page.fill(field, text)
+    for field, value in typed.items():
+        await page.fill(field, value)
     await settled(page)
     told = page.locator("[aria-labelledby=desk-form] .said .callout")
 
@@ -148,8 +150,8 @@ async def test_what_becomes_of_a_refund_and_of_a_mail_stands_in_its_place(
         await expect(told).to_have_count(1)
         await expect(told).to_be_visible()
         await is_still(page, "refused")
-        for field, text in typed.items():
-            await expect(page.locator(field)).to_have_value(text)
+        for field, value in typed.items():
+            await expect(page.locator(field)).to_have_value(value)
     asked = await Held.of(page, "**/refunds", "POST")
     await asked.late(press())
     await expect(page.get_by_test_id("refund-made")).to_be_visible()

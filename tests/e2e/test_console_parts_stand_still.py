@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from playwright.async_api import FilePayload, Locator, Page, Route, expect
 
+from core.languages import text
 from core.venue.event import SaleStatus
 from tests.e2e.conftest import MakeSale, OpenConsole, Server
 from tests.e2e.late_answers import Answer, Held, refuses, settled, tall
+from tests.e2e.sale_page import said_at_edge
 from tests.e2e.test_console_new_sale import a_picture
 from tests.e2e.test_console_stands_still import LOOKS, NOW, WAITS, changed
 from tests.e2e.test_nothing_moves import WATCH, is_still
 from tests.e2e.test_refund_desk import Buyer
-from tests.http_client import HTTP
-from tests.sale_server import OPERATOR_TOKEN
+from tests.sale_server import OPERATOR_TOKEN, answered
 
 
 async def unfolded(page: Page, part: str) -> None:
@@ -40,14 +41,14 @@ async def is_refused_in_place(
     page: Page, own: str, save: Locator, told: Locator, refusals: list[Answer], typed: tuple[str, str]
 ) -> None:
     """Each refusal of what is saved is one message below the button, moves nothing, and keeps what was typed."""
-    field, text = typed
+    field, value = typed
     for refusal in refusals:
         saved = await Held.of(page, f"**{own}", "PATCH", refusal)
         await saved.late(save.click())
         await expect(told).to_have_count(1)
         await expect(told).to_be_visible()
         await is_still(page, "not saved")
-        await expect(page.locator(field)).to_have_value(text)
+        await expect(page.locator(field)).to_have_value(value)
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -147,7 +148,7 @@ async def test_phases_and_codes_that_are_made_refused_and_changed_by_others_stay
     make = page.locator(".codes > .actions button")
     refused = await Held.of(page, f"**{own}/codes", "POST", refuses(503, "store_unavailable"))
     await refused.late(make.click())
-    await expect(page.locator("#toast p")).to_be_visible()
+    await said_at_edge(page, text(look["locale"][:2], "code.store_unavailable"))
     await expect(make).to_have_attribute("aria-disabled", "false")
     await is_still(page, "no codes are made")
     await expect(page.locator("#codes-code_group")).to_have_value("fans")
@@ -166,7 +167,7 @@ async def test_phases_and_codes_that_are_made_refused_and_changed_by_others_stay
     await is_still(page, "codes are revoked")
 
     csv = {"Content-Type": "text/csv", "Authorization": f"Bearer {OPERATOR_TOKEN}"}
-    HTTP.post(f"{server.url}{own}/codes/imports?group=press", content=b"PRESS-00001\n", headers=csv).raise_for_status()
+    answered("POST", f"{server.url}{own}/codes/imports?group=press", content=b"PRESS-00001\n", headers=csv)
     parts = server.operator("GET", own)["phases"]
     server.operator(
         "PATCH", own, json={"phases": [*parts, parts[0] | {"name": "all", "opens_at": "2027-06-02T10:00:00Z"}]}

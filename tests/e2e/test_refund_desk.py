@@ -15,7 +15,7 @@ from tests.e2e.conftest import MakeSale, OpenConsole, OpenPage, Server
 from tests.e2e.sale_page import said_at_edge
 from tests.e2e.test_accessibility import LOOKS, spotless_and_fits
 from tests.http_client import NOTHING_KEPT
-from tests.sale_server import HTTP, OPERATOR_TOKEN, PATIENCE, Guest, answered
+from tests.sale_server import OPERATOR_TOKEN, PATIENCE, Guest, answered
 from tests.waits import wait_until
 
 
@@ -37,26 +37,37 @@ class Buyer(Guest):
             headers=self._headers | {"Idempotency-Key": "k"},
         )
         self.id, self.order = made.json()["id"], made.json()["payment"]["order"]
-        page = self._http.get(made.json()["payment"]["page"], headers={"Accept": "application/json"}).json()
+        page = self._get(made.json()["payment"]["page"], headers={"Accept": "application/json"}).json()
         # The bank is another's: it is not sent the shop's token.
         bank = f"{server.url}/paysim/toss/windows"
-        window = HTTP.post(bank, json=page["fields"]).json()["window"]
-        approved = HTTP.post(f"{bank}/{window}/approve", json={"card": "good"}).json()
-        self._http.get(approved["return"])
+        window = answered("POST", bank, json=page["fields"]).json()["window"]
+        approved = answered("POST", f"{bank}/{window}/approve", json={"card": "good"}).json()
+        self._get(approved["return"])
         wait_until(lambda: self.state()["status"] == "CONFIRMED", "paid")
 
     def given_back(self, seat: int) -> None:
         """By an operator."""
-        response = HTTP.post(
+        answered(
+            "POST",
             f"{self._url}/api/operator/reservations/{self.id}/refunds",
             json={"reason": "ill", "seats": [seat], "fee": 500},
             headers={"Idempotency-Key": "k", "Authorization": f"Bearer {OPERATOR_TOKEN}"},
         )
-        response.raise_for_status()
 
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._http.get(f"/api/reservations/{self.id}").raise_for_status().json()
+        found: dict[str, Any] = self._get(f"/api/reservations/{self.id}").raise_for_status().json()
         return found
+
+    def _get(self, path: str, **options: Any) -> httpx.Response:
+        """The answer of a server whose stores are there; a redirect is one as well."""
+        answers: list[httpx.Response] = []
+
+        def is_answered() -> bool:
+            answers.append(self._http.get(path, **options))
+            return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+        wait_until(is_answered, "an answer of the stores")
+        return answers[-1]
 
 
 @pytest.fixture
@@ -151,7 +162,7 @@ async def test_an_answer_that_is_lost_makes_one_refund(
     await page.get_by_label("Reason").fill("sorry")
 
     async def lose(route: Any) -> None:
-        await route.fetch()
+        await route.fetch(timeout=PATIENCE * 1000)
         await route.abort()
 
     # The view stays old as well, so that the form keeps what was asked.
@@ -215,9 +226,11 @@ async def test_fees_are_set_in_the_console_and_told_before_the_press(
 
 
 async def reservation_of(page: Page) -> str:
-    """The browser's own, only one."""
-    found = await page.evaluate("async () => (await (await fetch('/api/reservations')).json()).reservations[0].id")
-    return str(found)
+    """The browser's own, only one; the store that tells it may be late."""
+    found = await page.wait_for_function(
+        "async () => (await (await fetch('/api/reservations')).json()).reservations?.[0]?.id", polling=100
+    )
+    return str(await found.json_value())
 
 
 @pytest.mark.parametrize("look_", LOOKS)

@@ -11,7 +11,6 @@ from redis.asyncio import from_url
 from core import keys
 from core.clock import iso
 from core.venue.event import SaleStatus
-from core.venue.event_store_postgres import EventStore
 from tests.e2e.conftest import MakeSale, OpenPage, Server
 from tests.e2e.sale_page import AHEAD, PATIENCE
 from tests.manual_clock import ManualClock
@@ -47,7 +46,7 @@ async def test_the_place_moves_survives_a_reload_and_ends_on_the_map(
     crowd[0].leave()
     await page.map_ready()
     await expect(page.locator("h1")).to_be_focused()
-    await expect(page.locator("#live-urgent")).to_contain_text("your turn")
+    await page.said_to_readers("your turn")
 
 
 async def test_a_lost_browser_gets_its_place_back_by_ticket(
@@ -148,7 +147,7 @@ async def test_leaving_and_coming_back(server: Server, make_sale: MakeSale, open
     await expect(page.locator("h1")).to_have_text("You are leaving")
     # The button that was pressed is gone: who uses a keyboard, or hears, goes on from here, and has ten seconds.
     await expect(page.locator("h1")).to_be_focused()
-    await expect(page.locator("#live-polite")).to_have_text("You are leaving")
+    await page.said_to_readers("You are leaving")
     await page.get_by_test_id("stay").click()
     await page.reaches("waiting")
     await page.evaluate("() => goesOn()")
@@ -191,11 +190,11 @@ async def test_a_reload_while_leaving_takes_no_new_place(
 
 
 async def test_a_pause_and_the_end_of_the_sale_are_said(
-    server: Server, make_sale: MakeSale, open_page: OpenPage, events: EventStore
+    server: Server, make_sale: MakeSale, open_page: OpenPage
 ) -> None:
     slug = await make_sale(active_limit=1)
     await _behind(server, slug, 1)
-    await events.update(slug, paused=True)
+    server.operator("POST", f"/api/operator/events/{slug}/pause")
     page = await open_page(slug)
     await page.reaches("waiting")
     await expect(page.locator(".callout")).to_contain_text("paused")
@@ -212,7 +211,7 @@ async def test_the_turn_ends_with_a_warning(server: Server, make_sale: MakeSale,
     until_the_last_minute = (await page.seconds_left() - 45) * 1000
     await page.evaluate(AHEAD, until_the_last_minute)
     await expect(page.get_by_test_id("session-warning")).to_be_visible()
-    await expect(page.locator("#live-urgent")).to_contain_text("ends soon")
+    await page.said_to_readers("ends soon")
 
 
 async def test_the_buyer_may_ask_to_be_called(server: Server, make_sale: MakeSale, open_page: OpenPage) -> None:
@@ -277,7 +276,7 @@ async def test_a_page_that_was_open_too_long_renews_itself_and_joins(
         if loads > 1:
             await route.continue_()
             return
-        response = await route.fetch()
+        response = await route.fetch(timeout=PATIENCE * 1000)
         await page.context.add_cookies([{"name": COOKIE, "value": old, "url": server.url}])
         headers = {name: value for name, value in response.headers.items() if name != "set-cookie"}
         await route.fulfill(response=response, headers=headers)
