@@ -28,6 +28,23 @@ export function delay(attempt, random = Math.random, base = 500, ceiling = 15000
 }
 
 /**
+ * What `ask` resolves to, asked again after each failure, less and less often: for what a page cannot begin without.
+ * @template Answer
+ * @param {() => Promise<Answer>} ask
+ * @param {(tried: number) => number} [pause] milliseconds
+ * @returns {Promise<Answer>}
+ */
+export async function untilAnswered(ask, pause = delay) {
+  for (let tried = 0; ; tried += 1) {
+    try {
+      return await ask();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, pause(tried)));
+    }
+  }
+}
+
+/**
  * Milliseconds that the server asks for in the reason of a close frame, or null. The second that it names is shared by
  * all whose turn comes in it, so each adds a part of one.
  * @param {string | undefined} reason

@@ -1,23 +1,35 @@
 // Texts, numbers, money and times in the page's language. The catalogue is the server's own (core/locale/*.po as
 // JSON), so `t("code.seat_taken")` here and `_("code.seat_taken")` in a template are the same sentence.
 import * as script from "../vendor/i18next/i18next.min.js";
+import { untilAnswered } from "./backoff.js";
 
 // A script that leaves a global in a page, and its exports in the bundle (`make static`).
 /** @type {typeof import("i18next").default} */
 const i18next = globalThis.i18next ?? /** @type {any} */ (script).default;
 let language = "en";
 
-const TIMEOUT = 15000; // milliseconds: whoever loads tries again
+const TIMEOUT = 15000; // milliseconds
 
 /**
- * Loads the catalogue of `code` ("en", "ko") from `base`/i18n. Rejects when it cannot be fetched.
+ * The texts of a file in `base`/i18n. Rejects when they cannot be fetched.
+ * @param {string} name "en", "ops.ko"
+ * @param {string} base
+ * @returns {Promise<Record<string, string>>}
+ */
+export async function catalogue(name, base) {
+  const response = await fetch(`${base}/i18n/${name}.json`, { signal: AbortSignal.timeout(TIMEOUT) });
+  if (!response.ok) throw new Error(`catalogue ${name}: HTTP ${response.status}`);
+  return response.json();
+}
+
+/**
+ * Loads the catalogue of `code` ("en", "ko") from `base`/i18n, however often it has to be asked for: without words there
+ * is nothing to show, and the page stays as the server drew it meanwhile.
  * @param {string} code
  * @param {string} base
  */
 export async function load(code, base) {
-  const response = await fetch(`${base}/i18n/${code}.json`, { signal: AbortSignal.timeout(TIMEOUT) });
-  if (!response.ok) throw new Error(`catalogue ${code}: HTTP ${response.status}`);
-  await use(code, await response.json());
+  await use(code, await untilAnswered(() => catalogue(code, base)));
 }
 
 /**

@@ -50,15 +50,7 @@ const entry = new Entry(slug, lasting);
 const plans = new PlanLoader(slug, planWorker);
 if (plan) plans.ahead(plan);
 
-for (let tried = 0; ; tried += 1) {
-  try {
-    await i18n.load(language, assets);
-    break;
-  } catch {
-    // Without words there is nothing to show; the page says "one moment" meanwhile.
-    await new Promise((resolve) => setTimeout(resolve, delay(tried)));
-  }
-}
+await i18n.load(language, assets);
 
 const api = new EventApi(slug);
 const left = departure(session, slug);

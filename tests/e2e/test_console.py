@@ -85,6 +85,24 @@ async def test_what_was_done_here_is_no_news_though_its_trail_could_not_be_read_
     await expect(trail).to_contain_text("sale.resume")
 
 
+async def test_a_console_whose_first_questions_are_lost_asks_again(open_console: OpenConsole) -> None:
+    """V3: it stayed at "one moment" until somebody loaded it anew."""
+    page = await open_console()
+    lost: set[str] = set()
+
+    async def lose(route: Route) -> None:
+        """The first answer of each."""
+        name = route.request.url.rpartition("/")[2]
+        first = name not in lost
+        lost.add(name)
+        await (route.abort() if first else route.continue_())
+
+    await page.route(re.compile(r"/i18n/[a-z.]+\.json|/api/operator/currencies"), lose)
+    await page.reload()
+    await expect(page.locator(".components li").first).to_be_visible()
+    assert lost == {"en.json", "ops.en.json", "currencies"}
+
+
 async def test_dangerous_things_are_asked_about(server: Server, make_sale: MakeSale, open_console: OpenConsole) -> None:
     """Closing needs the sale's name typed; Escape changes nothing; the focus comes back."""
     slug = await make_sale()

@@ -1,6 +1,7 @@
 // The console's entry: texts, then the view that the page names.
+import { untilAnswered } from "../backoff.js";
 import { byId } from "../dom.js";
-import { learnCurrencies, use } from "../i18n.js";
+import { catalogue, learnCurrencies, use } from "../i18n.js";
 import "../site.js";
 import * as api from "./api.js";
 import { audit } from "./audit.js";
@@ -19,14 +20,10 @@ const VIEWS = { overview, sale, new_sale: newSale, audit, refunds, findings, ses
 const root = byId("content");
 const { view = "overview", slug = "", language = "en", assets = "" } = root.dataset;
 
-/** @param {string} name */
-const catalogue = async (name) =>
-  (await fetch(`${assets}/i18n/${name}.json`, { signal: AbortSignal.timeout(15000) })).json();
-const [common, own, currencies] = await Promise.all([
-  catalogue(language),
-  catalogue(`ops.${language}`),
-  api.currencies(),
-]);
+// Without them there is nothing to show; the page says "one moment" meanwhile.
+const [common, own, currencies] = await untilAnswered(() =>
+  Promise.all([catalogue(language, assets), catalogue(`ops.${language}`, assets), api.currencies()]),
+);
 learnCurrencies(currencies.minor_digits, currencies.otherwise);
 await use(language, { ...common, ...own });
 root.replaceChildren();

@@ -3,11 +3,12 @@
 const KEY = "onsale.ops.passed";
 
 if (sessionStorage.getItem(KEY) !== location.pathname) {
-  const response = await fetch("/api/operator/session", {
-    credentials: "same-origin",
-    signal: AbortSignal.timeout(15000),
-  });
-  if (response.ok) {
+  const asked = fetch("/api/operator/session", { credentials: "same-origin", signal: AbortSignal.timeout(15000) });
+  const isSignedIn = await asked.then(
+    ({ ok }) => ok,
+    () => false, // no answer: there is the form
+  );
+  if (isSignedIn) {
     sessionStorage.setItem(KEY, location.pathname);
     location.replace(location.href);
   }

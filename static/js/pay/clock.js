@@ -36,8 +36,9 @@ export function countDown({ until, now, drawn, show, over, every = 1000, standin
   };
   show(left());
   const timer = setInterval(() => {
-    show(left());
-    if (left() <= 0) {
+    const seconds = left();
+    show(seconds);
+    if (seconds <= 0) {
       clearInterval(timer);
       over();
     }

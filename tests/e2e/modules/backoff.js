@@ -1,4 +1,5 @@
-import { asked, delay, doubled, mayReturn } from "/static/js/backoff.js";
+import { asked, delay, doubled, mayReturn, untilAnswered } from "/static/js/backoff.js";
+import { load, t } from "/static/js/i18n.js";
 import { same, that } from "./same.js";
 
 export function closeCodesSayWhetherToComeBack() {
@@ -28,4 +29,29 @@ export function theServersOwnPauseIsTaken() {
   same([undefined, "", "the server restarts: reconnect", "reconnect after 1000 s", "reconnect after 7 s ago"].map(asked), [
     null, null, null, null, null,
   ]);
+}
+
+export async function whatAPageCannotBeginWithoutIsAskedForAgain() {
+  const pauses = [];
+  let asks = 0;
+  const ask = async () => {
+    asks += 1;
+    if (asks < 4) throw new Error("no answer");
+    return "texts";
+  };
+  same(await untilAnswered(ask, (tried) => (pauses.push(tried), 1)), "texts");
+  same([asks, pauses], [4, [0, 1, 2]]);
+}
+
+// V3: the page of an offer, of a reservation, of a draw stayed at its first picture for ever.
+export async function textsThatDoNotComeAreAskedForAgain() {
+  const real = globalThis.fetch;
+  const answers = [() => Promise.reject(new TypeError("Failed to fetch")), async () => new Response("", { status: 502 })];
+  globalThis.fetch = (...given) => (answers.shift() ?? real)(...given);
+  try {
+    await load("en", "/static");
+  } finally {
+    globalThis.fetch = real;
+  }
+  same([answers.length, t("seat.full", { zone: "A", row: "1", number: "2" }) === "seat.full"], [0, false]);
 }

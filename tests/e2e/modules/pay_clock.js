@@ -40,6 +40,23 @@ export async function theEndIsToldOnce() {
   same([ends, shown.length], [1, looks]);
 }
 
+// What ends between two looks at the clock is told with the next one: 0:01 stood there for ever.
+export async function whatIsToldToBeOverWasShownAsOver() {
+  for (const milliseconds of [10, 11]) {
+    let at = 0;
+    const shown = [];
+    let ends = 0;
+    performance.now = () => (at += 1); // each look is a millisecond later
+    try {
+      countDown({ until: after(milliseconds), now: NOW, drawn: 0, show: (left) => shown.push(left), over: () => (ends += 1), every: 1 });
+      for (let turn = 0; !ends && turn < 9999; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    } finally {
+      delete performance.now;
+    }
+    that(ends === 1 && shown.at(-1) <= 0, `${ends} ends, ${shown.at(-1)} s were shown last`);
+  }
+}
+
 // R4: in an outage the clock stands; the end that the server tells afterwards is the new one.
 export async function inAnOutageItStands() {
   let standing = 0;
