@@ -24,7 +24,7 @@ import structlog
 
 from core.errors import InvalidRequest, OnsaleError, OutcomeUnknown, StartupError, StoreUnavailable
 from core.process.line import Line
-from core.process.waits import AnswerTimeout
+from core.process.waits import START_TRIES, AnswerTimeout
 
 log = structlog.get_logger(__name__)
 
@@ -182,7 +182,8 @@ logging.getLogger("asyncpg.pool").addFilter(_OneLine())
 async def open_database(database_url: str, pool: int, *, must_answer: bool = True) -> databases.Database:
     """A connected pool. jsonb columns are Python values on both sides. To be closed with `close_database`.
 
-    Raises StartupError, also when PostgreSQL does not answer, unless it need not: then whoever uses it will see.
+    Raises StartupError, also when PostgreSQL does not answer `START_TRIES` times, unless it need not: then whoever uses
+    it will see.
     """
     database = databases.Database(
         database_url,
@@ -194,10 +195,14 @@ async def open_database(database_url: str, pool: int, *, must_answer: bool = Tru
         reset=_end_what_was_prepared,
         server_settings={"application_name": "onsale"},
     )
-    try:
-        await database.connect()
-    except (*LOST, asyncpg.PostgresError, ValueError) as error:
-        raise StartupError(f"PostgreSQL cannot be reached: {first_line(error)}: check DATABASE_URL") from None
+    tries = 0
+    while not database.is_connected:
+        tries += 1
+        try:
+            await database.connect()
+        except (*LOST, asyncpg.PostgresError, ValueError) as error:
+            if not isinstance(error, TimeoutError) or tries >= START_TRIES:
+                raise StartupError(f"PostgreSQL cannot be reached: {first_line(error)}: check DATABASE_URL") from None
     return database
 
 

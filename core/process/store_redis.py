@@ -19,11 +19,13 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core import keys
 from core.errors import StartupError
 from core.process.exchange_redis import exchanging
 from core.process.source_files import SourceFiles
+from core.process.waits import START_TRIES
 
 log = structlog.get_logger(__name__)
 
@@ -127,18 +129,31 @@ def _credentials(netloc: str) -> dict[str, Any]:
 
 
 async def open_redis(url: str, connections: int, *, must_answer: bool = True) -> Redis:
-    """A client that has answered once, if it must. Raises StartupError."""
+    """A client that has answered once, if it must: it is asked `START_TRIES` times. Raises StartupError."""
     redis = None
     try:
         redis = redis_client(url, connections)
         if must_answer:
-            await redis.ping()
+            await _answered(redis)
     except (*REDIS_LOST, ValueError) as error:
         if redis is not None:
             await redis.aclose()
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise StartupError(f"Redis at {_without_password(url)} cannot be reached: {reason}: check REDIS_URL") from None
     return redis
+
+
+async def _answered(redis: Redis) -> None:
+    """Raises one of REDIS_LOST."""
+    answered, tries = False, 0
+    while not answered:
+        tries += 1
+        try:
+            await redis.ping()
+            answered = True
+        except (RedisTimeoutError, TimeoutError):
+            if tries >= START_TRIES:
+                raise
 
 
 async def require_sharded_channels(redis: Redis) -> None:

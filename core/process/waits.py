@@ -16,6 +16,10 @@ _BUSY_SHARE: Final = 0.2
 #: what the process computed just before it is no more than a twentieth of that.
 _FRESH_SECONDS: Final = 0.05
 
+#: How often a process that starts asks a store that does not answer in time, before it says that there is none. Where a
+#: whole machine starts at once each of them is late. One that refuses is told at once.
+START_TRIES: Final = 5
+
 
 class _ProcessTime:
     """The CPU seconds that this process has used, as they were `_FRESH_SECONDS` ago at most."""

@@ -27,6 +27,8 @@ class StoreProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         #: How often it was cut.
         self._cuts = 0
+        #: How many have connected.
+        self.connections = 0
         self._talks = asyncio.Event()
         self._talks.set()
         self.port = 0
@@ -73,6 +75,7 @@ class StoreProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         cuts = self._cuts
+        self.connections += 1
         try:
             if isinstance(self._address, str):
                 there, to_there = await asyncio.open_unix_connection(self._address)
