@@ -257,12 +257,14 @@ async def scripted() -> AsyncIterator[Scripted]:
 
 @contextlib.asynccontextmanager
 async def payments_with(*, redis: Any = None, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Payments]:
-    """`Payments` as a process has it; impatient, and by default with circuits of its own."""
+    """`Payments` as a process has it, by default with circuits of its own. A provider is waited for: a test of one that
+    does not answer says for how long, else a machine that stands still would be one.
+    """
     settings = {
         "payment": "simulator",
         "secret_key": SECRET_KEY,
-        "payment_connect_seconds": 1,
-        "payment_read_seconds": 5,
+        "payment_connect_seconds": PATIENCE,
+        "payment_read_seconds": PATIENCE,
         "payment_retries": 0,
         **settings,
     }

@@ -149,9 +149,10 @@ async def test_gap_in_the_counter_leads_to_a_fresh_board(server: LiveServer, mak
         await one.entered()
         await two.until("board")
         await hold_unheard(server.runtime.redis, event, 8)
+        boards = two.boards
         await one.ask("hold", seats=[9])
-        await two.until("board")
-        assert (two.states[8], two.states[9]) == (HELD, HELD)
+        await two.until_seat(9, HELD)
+        assert (two.states[8], two.boards > boards) == (HELD, True)
         await one.ask("hold", seats=[10])
         for browser in (one, two):
             await browser.until_seat(10, HELD)

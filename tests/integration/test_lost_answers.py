@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from core.messaging.dead_letters_postgres import DeadLetters
 from core.operator_sessions_postgres import OperatorSessions
 from core.process import lua_redis, store_redis
 from core.process.lua_redis import ScriptRunner
+from core.process.waits import AnswerTimeouts
 from core.runtime import Runtime, open_runtime
 from core.seats import hold_scripts_redis
 from core.seats.best_seats import Wish
@@ -52,6 +54,18 @@ class Shop:
     def holds(self) -> str:
         return f"/api/events/{self.event.slug}/holds"
 
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Meanwhile a Redis that does not answer is given up sooner than the product does it: the tests are quick. One
+        that is well is waited for, however long a busy machine makes it.
+        """
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lua_redis, "ANSWER_SECONDS", ANSWER)
+            patch.setattr(ScriptRunner, "LONGEST", 1.8)
+            # Without the timer of calls that were given longer.
+            patch.setattr(self.runtime.run, "_timeouts", AnswerTimeouts())
+            yield
+
     async def held(self) -> tuple[int, ...]:
         basket = await self.truth.seats.basket(self.event, self.buyer.visitor)
         return basket.seats if basket else ()
@@ -69,10 +83,11 @@ class Shop:
 async def shop(
     settings: Settings, stores: Engines, own_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Shop]:
-    # Shorter than the product's, so that the tests are quick.
     for module in (store_redis, lua_redis):
-        monkeypatch.setattr(module, "ANSWER_SECONDS", ANSWER)
-    monkeypatch.setattr(ScriptRunner, "LONGEST", 1.8)
+        monkeypatch.setattr(module, "ANSWER_SECONDS", PATIENCE)
+    for name in ("LONGEST", "LONGEST_BUSY"):
+        monkeypatch.setattr(ScriptRunner, name, 2 * PATIENCE)
+    # Shorter than the product's, so that the tests are quick.
     monkeypatch.setattr(ScriptRunner, "PAUSE", 0.2)
     monkeypatch.setattr(hold_scripts_redis, "_READ_BACK_SECONDS", 0.3)
     engines = Engines(own_url, stores.redis_url)
@@ -106,7 +121,8 @@ async def shop(
 
 async def test_an_answer_that_is_lost_is_called_unknown_and_the_hold_is_told(shop: Shop) -> None:
     shop.redis.mute()
-    body = await shop.buyer.refused("POST", shop.holds, 503, "outcome_unknown", json={"seats": [3, 4]})
+    with shop.impatient():
+        body = await shop.buyer.refused("POST", shop.holds, 503, "outcome_unknown", json={"seats": [3, 4]})
     assert body["detail"]
     assert await shop.held() == (3, 4), "the fault of this test: it was done"
     await shop.well()
@@ -121,10 +137,11 @@ async def test_the_answer_comes_when_redis_can_be_asked_back(shop: Shop, monkeyp
     # Nobody gives up before this test has seen the hold, however long a busy machine takes for that.
     monkeypatch.setattr(hold_scripts_redis, "_READ_BACK_SECONDS", PATIENCE)
     shop.redis.mute()
-    asked = asyncio.create_task(shop.buyer.call("POST", shop.holds, json={"best": {"count": 2}}))
-    async with asyncio.timeout(PATIENCE):
-        while not await shop.held():
-            await asyncio.sleep(0.005)
+    with shop.impatient():
+        asked = asyncio.create_task(shop.buyer.call("POST", shop.holds, json={"best": {"count": 2}}))
+        async with asyncio.timeout(PATIENCE):
+            while not await shop.held():
+                await asyncio.sleep(0.005)
     await shop.redis.restore()
     answer = await asked
     assert answer.status_code == 201, answer.text
@@ -135,7 +152,8 @@ async def test_the_answer_comes_when_redis_can_be_asked_back(shop: Shop, monkeyp
 async def test_what_arrives_when_nobody_waits_any_more_is_not_done(shop: Shop) -> None:
     """Redis, or the way to it, hung: what was sent meanwhile arrives afterwards, and nobody pays for it."""
     shop.redis.hang()
-    await shop.buyer.refused("POST", shop.holds, 503, "outcome_unknown", json={"seats": [5]})
+    with shop.impatient():
+        await shop.buyer.refused("POST", shop.holds, 503, "outcome_unknown", json={"seats": [5]})
     await shop.well()
     await shop.buyer.call("GET", shop.holds, expect=200)
     board = await shop.truth.seats.board(shop.event)
@@ -147,7 +165,8 @@ async def test_without_redis_time_the_late_hold_would_be_done(shop: Shop, monkey
     """The guard taken out: this is what the one before it is about."""
     monkeypatch.setattr(shop.runtime.run, "_now_ms", lambda: 0)
     shop.redis.hang()
-    await shop.buyer.refused("POST", shop.holds, 503, "outcome_unknown", json={"seats": [5]})
+    with shop.impatient():
+        await shop.buyer.refused("POST", shop.holds, 503, "outcome_unknown", json={"seats": [5]})
     await shop.well()
     async with asyncio.timeout(PATIENCE):
         while await shop.held() != (5,):
@@ -157,13 +176,15 @@ async def test_without_redis_time_the_late_hold_would_be_done(shop: Shop, monkey
 async def test_who_could_not_even_send_was_refused_and_nothing_changed(shop: Shop) -> None:
     await shop.redis.cut()
     await shop.runtime.redis.connection_pool.disconnect()
-    await shop.buyer.refused("POST", shop.holds, 503, "store_unavailable", json={"seats": [6]})
+    with shop.impatient():
+        await shop.buyer.refused("POST", shop.holds, 503, "store_unavailable", json={"seats": [6]})
     assert await shop.held() == ()
 
 
 async def test_who_only_asks_is_never_told_of_an_unknown_outcome(shop: Shop) -> None:
     shop.redis.mute()
-    await shop.buyer.refused("GET", shop.holds, 503, "store_unavailable")
+    with shop.impatient():
+        await shop.buyer.refused("GET", shop.holds, 503, "store_unavailable")
 
 
 async def test_the_same_key_gives_the_best_seats_of_the_first_call(shop: Shop) -> None:
@@ -174,14 +195,15 @@ async def test_the_same_key_gives_the_best_seats_of_the_first_call(shop: Shop) -
         return list(answer.json()["seats"])
 
     shop.redis.mute()
-    await shop.buyer.refused(
-        "POST",
-        shop.holds,
-        503,
-        "outcome_unknown",
-        json={"best": {"count": 2}},
-        headers={"Idempotency-Key": "one"},
-    )
+    with shop.impatient():
+        await shop.buyer.refused(
+            "POST",
+            shop.holds,
+            503,
+            "outcome_unknown",
+            json={"best": {"count": 2}},
+            headers={"Idempotency-Key": "one"},
+        )
     first = await shop.held()
     assert len(first) == 2
     await shop.well()
@@ -200,7 +222,7 @@ async def test_every_write_to_the_basket_may_be_made_again(shop: Shop, what: str
         "extend": lambda: seats.extend(event, visitor),
         "leave": lambda: shop.runtime.waiting_room.leave(event, visitor),
     }
-    with pytest.raises(OutcomeUnknown):
+    with shop.impatient(), pytest.raises(OutcomeUnknown):
         await calls[what]()
     await shop.well()
     after = await shop.truth.seats.basket(event, visitor)
@@ -286,7 +308,8 @@ async def test_the_channel_tells_what_became_of_it(shop: Shop, monkeypatch: pyte
     monkeypatch.setattr(shop.runtime.seats, "hold", muted)
     async with live_server(shop.runtime) as server, server.browser(shop.event.slug) as page:
         await page.entered()
-        problem = await page.ask("hold", seats=[8])
+        with shop.impatient():
+            problem = await page.ask("hold", seats=[8])
         assert (problem["type"], problem["code"]) == ("problem", "outcome_unknown")
         await shop.redis.restore()
         held = await page.until("held", lambda message: message["seats"] == [8])
@@ -297,6 +320,6 @@ async def test_messages_of_the_driver_are_known(shop: Shop) -> None:
     """What tells a command that was not sent from one that was."""
     await shop.redis.cut()
     await shop.runtime.redis.connection_pool.disconnect()
-    with pytest.raises(StoreUnavailable) as refused:
+    with shop.impatient(), pytest.raises(StoreUnavailable) as refused:
         await shop.runtime.seats.release(shop.event, "nobody")
     assert not isinstance(refused.value, OutcomeUnknown), repr(refused.value.__cause__)
