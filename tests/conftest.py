@@ -28,6 +28,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from core.embedded import Engines, engines
 from core.errors import StartupError
+from core.payments import breaker_redis
 from core.process.cycle_collector import freeze_startup_objects
 from core.runtime import Runtime, open_runtime
 from core.schema_postgres import migrate
@@ -39,7 +40,7 @@ from tests.kept_pools import kept_pools
 from tests.memory_folder import use_memory
 from tests.own_database import emptied
 from tests.own_logs import logs_as_before
-from tests.waits import until
+from tests.waits import PATIENCE, until
 
 # Tests start hundreds of processes: without kept bytecode each of them compiles all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -249,6 +250,14 @@ async def runtime(settings: Settings, stores: Engines) -> AsyncIterator[Runtime]
             return None
 
         yield await until(opened, "the stores to be opened")
+
+
+@pytest.fixture
+def patient_circuits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What becomes of a circuit is told to all, however late a busy machine's Redis is. One that is late is taken for
+    away otherwise, and each process goes on by itself.
+    """
+    monkeypatch.setattr(breaker_redis, "_PATIENCE_SECONDS", PATIENCE)
 
 
 @pytest.fixture(scope="session")

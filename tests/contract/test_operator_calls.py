@@ -113,6 +113,7 @@ async def test_a_visitor_is_removed_and_the_next_comes_in(
     assert (first["action"], first["detail"]["seats"]) == ("visitor.remove", [0])
 
 
+@pytest.mark.usefixtures("patient_circuits")
 async def test_a_circuit_is_forced_and_let_go(operator: Api, runtime: Runtime) -> None:
     """Open keeps charges back, closed lets all through, automatic ends either; a second process follows."""
     circuits = "/api/operator/circuits"

@@ -11,6 +11,9 @@ import databases
 import pytest
 
 from core.database import open_database
+from core.diagnosis import diagnose
+from core.diagnosis.finding import Cause, Finding
+from core.diagnosis.steps_redis import step
 from core.embedded import Engines
 from core.messaging.composition import named_server, open_pipeline
 from core.messaging.pipeline import EventPipeline
@@ -77,6 +80,17 @@ def patient() -> Iterator[None]:
     """For a file that looks for who gets what, and not for how long a store may take. Named before what opens one."""
     with patient_stores():
         yield
+
+
+@pytest.fixture
+def patient_diagnosis(patient: None, patient_circuits: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong is named, and never that a busy machine's store is late: for who looks at another fault."""
+
+    async def waits(name: str, steps: AsyncIterator[Finding], *, away: Cause, patience: float) -> list[Finding]:
+        of_a_store = away in (Cause.POSTGRES_AWAY, Cause.REDIS_AWAY)
+        return await step(name, steps, away=away, patience=PATIENCE if of_a_store else patience)
+
+    monkeypatch.setattr(diagnose, "step", waits)
 
 
 @pytest.fixture

@@ -100,6 +100,7 @@ async def scene(settings: Settings, stores: Engines, tmp_path: Path) -> AsyncIte
                 yield Scene(runtime, await runtime.events.create(new, small_plan(4)), provider)
 
 
+@pytest.mark.usefixtures("patient_circuits")
 async def test_load_of_each_kind(scene: Scene) -> None:
     runtime = scene.runtime
     scene.follow()

@@ -41,6 +41,8 @@ from tests.own_database import own_database
 from tests.sale_keys import sale_keys
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient_diagnosis")
+
 
 @pytest.fixture
 async def scene(runtime: Runtime, make_event: MakeEvent) -> AsyncIterator[Scene]:

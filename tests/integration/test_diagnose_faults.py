@@ -20,6 +20,8 @@ from tests.conftest import MakeEvent
 from tests.integration.diagnosed_faults import FAULTS, Fault, ghosts
 from tests.integration.diagnosed_sale import Scene
 
+pytestmark = pytest.mark.usefixtures("patient_diagnosis")
+
 
 @pytest.fixture
 async def scene(runtime: Runtime, make_event: MakeEvent) -> AsyncIterator[Scene]:

@@ -31,6 +31,8 @@ BESIDES: dict[Any, str] = {
     **dict.fromkeys((keys.seats_channel, keys.queue_channel, keys.reservations_channel), "a channel keeps nothing"),
 }
 
+pytestmark = pytest.mark.usefixtures("patient_diagnosis")
+
 
 def test_no_key_is_forgotten() -> None:
     builders = {

@@ -59,6 +59,7 @@ def of(found: Diagnosis, cause: Cause) -> Finding:
     return next(one for one in found.findings if one.cause is cause)
 
 
+@pytest.mark.usefixtures("patient_diagnosis")
 async def test_a_postgresql_that_takes_no_writes(settings: Settings, stores: Engines, url: str) -> None:
     admin = await asyncpg.connect(url)
     name = await admin.fetchval("SELECT current_database()")
@@ -70,6 +71,7 @@ async def test_a_postgresql_that_takes_no_writes(settings: Settings, stores: Eng
     assert {"schema", "outbox"} <= {one.step for one in found.findings if one.level is Level.PASS}
 
 
+@pytest.mark.usefixtures("patient_diagnosis")
 async def test_a_postgresql_without_a_connection_left(settings: Settings, stores: Engines, url: str) -> None:
     admin = await asyncpg.connect(url)
     await admin.execute("DROP ROLE IF EXISTS crowd")
@@ -85,6 +87,7 @@ async def test_a_postgresql_without_a_connection_left(settings: Settings, stores
         await admin.close()
 
 
+@pytest.mark.usefixtures("patient_diagnosis")
 async def test_a_postgresql_with_nearly_no_connection_left(settings: Settings, stores: Engines, url: str) -> None:
     """Said before calls are refused for it."""
     admin = await asyncpg.connect(url)
@@ -102,6 +105,7 @@ async def test_a_postgresql_with_nearly_no_connection_left(settings: Settings, s
         await asyncio.gather(*(one.close() for one in crowd))
 
 
+@pytest.mark.usefixtures("patient_diagnosis")
 async def test_a_redis_that_is_a_replica(settings: Settings, stores: Engines) -> None:
     """What a failover leaves behind at an address that nobody changed."""
     with topologies.single() as server:
@@ -110,6 +114,7 @@ async def test_a_redis_that_is_a_replica(settings: Settings, stores: Engines) ->
     assert found.cause is Cause.REDIS_READ_ONLY
 
 
+@pytest.mark.usefixtures("patient_diagnosis")
 async def test_a_redis_that_is_nearly_full_and_one_that_is(settings: Settings, stores: Engines) -> None:
     with topologies.single() as server:
         client, here = server.client(), replace(stores, redis_url=f"redis://127.0.0.1:{server.port}/0")
@@ -148,6 +153,7 @@ async def test_a_session_that_keeps_a_lock(settings: Settings, stores: Engines, 
         await waiter.close()
 
 
+@pytest.mark.usefixtures("patient_diagnosis")
 @pytest.mark.parametrize(
     ("statement", "cause"),
     [
@@ -195,6 +201,7 @@ async def test_both_stores_away(settings: Settings, tmp_path: Path) -> None:
     assert found.reply["ko"]
 
 
+@pytest.mark.usefixtures("patient_diagnosis")
 async def test_with_postgresql_away_redis_is_walked(
     settings: Settings, stores: Engines, runtime: Runtime, make_event: MakeEvent, tmp_path: Path
 ) -> None:

@@ -123,6 +123,7 @@ async def test_a_well_installation_says_nothing(scene: Scene) -> None:
     assert (scene.channel.messages, watch.firing()) == (0, [])
 
 
+@pytest.mark.usefixtures("patient_circuits")
 async def test_an_alert_is_told_once_and_its_end_once(scene: Scene, runtime: Runtime) -> None:
     watch = scene.process()
     await scene.looks(watch)
@@ -289,6 +290,7 @@ async def test_postgresql_away_says_nothing_of_what_it_knew(scene: Scene, runtim
     assert scene.told("dead_letters") == ["fired", "resolved"]
 
 
+@pytest.mark.usefixtures("patient_circuits")
 async def test_the_next_process_goes_on_with_the_book(scene: Scene, runtime: Runtime) -> None:
     """The one that looked dies after it told that something fires: its end is told by another."""
     first, second = scene.process("one"), scene.process("two")
@@ -304,6 +306,7 @@ async def test_the_next_process_goes_on_with_the_book(scene: Scene, runtime: Run
     assert scene.told("circuit_open") == ["fired", "resolved"]
 
 
+@pytest.mark.usefixtures("patient_circuits")
 async def test_what_slack_did_not_take_is_told_later(scene: Scene, runtime: Runtime) -> None:
     watch = scene.process()
     await scene.looks(watch)
