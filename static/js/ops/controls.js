@@ -7,7 +7,10 @@ import { figure } from "./format.js";
 import { circuitList, fold } from "./parts.js";
 
 /** @typedef {Api.Reconciled | {error: string}} Report */
-/** @typedef {{limit: string | null, reconcile: Report | null, reconciling: import("../busy.js").Busy}} Draft what is typed and not sent yet */
+/**
+ * What is typed and not sent yet; the comparison that is under way, and what the last one said.
+ * @typedef {{limit: string | null, reconcile: Report | null, mending: boolean, reconciling: import("../busy.js").Busy}} Draft
+ */
 
 /**
  * What the controls need of their page.
@@ -81,28 +84,30 @@ export function controls(news, page) {
     ${circuitList(news.circuits, (provider, state) => force(provider, state, () => page.poll.now()))}
     <h3>${t("ops.reconcile.title")}</h3>
     <p class="hint">${t("ops.reconcile.hint")}</p>
-    <div class="actions">
-      <button
-        type="button"
-        class="button small secondary"
-        aria-disabled=${draft.reconciling.on}
-        @click=${() => page.reconcile(true)}
-      >
-        ${t("ops.reconcile.check")}
-      </button>
-      <button
-        type="button"
-        class="button small secondary"
-        aria-disabled=${draft.reconciling.on}
-        @click=${() => page.reconcile(false)}
-      >
-        ${t("ops.reconcile.mend")}
-      </button>
-      ${draft.reconciling.on ? html`<span class="spinner" role="status" aria-label=${t("ops.reconcile.busy")}></span>` : nothing}
-    </div>
-    ${draft.reconcile ? reconciled(draft.reconcile, page) : nothing}
+    <div class="actions">${comparing(page, false)} ${comparing(page, true)}</div>
+    <p class="visually-hidden" role="status">${draft.reconciling.on ? t("ops.reconcile.busy") : nothing}</p>
+    <div class="answer" id="compared">${draft.reconcile ? reconciled(draft.reconcile, page) : nothing}</div>
   `;
   return fold("controls", t("ops.controls"), content, { lead: lead.join(" · "), alarming: turned.length > 0 });
+}
+
+/**
+ * The spinner takes the place of the words: it comes and goes, and nothing moves.
+ * @param {SalePage} page
+ * @param {boolean} mends
+ */
+function comparing({ draft, reconcile }, mends) {
+  const under = draft.reconciling.on && draft.mending === mends;
+  return html`<button
+    type="button"
+    class="button small secondary waits"
+    aria-disabled=${draft.reconciling.on}
+    aria-busy=${under}
+    @click=${() => reconcile(!mends)}
+  >
+    <span>${mends ? t("ops.reconcile.mend") : t("ops.reconcile.check")}</span>
+    ${under ? html`<i class="spinner" aria-hidden="true"></i>` : nothing}
+  </button>`;
 }
 
 /**

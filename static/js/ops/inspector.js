@@ -1,5 +1,6 @@
 // One box for whatever the customer gave: an e-mail address, a reservation, a visitor, a seat. Finds it, and says why it
 // does not work, what to do, and what to answer.
+import { repeat } from "../../vendor/lit-html/directives/repeat.js";
 import { html, nothing, render } from "../../vendor/lit-html/lit-html.js";
 import { counted, money, t } from "../i18n.js";
 import { askedInAddress } from "./address.js";
@@ -7,13 +8,27 @@ import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at, figure, span } from "./format.js";
 import { attempt, tell } from "./notice.js";
-import { advice, pill, seen, statusPill } from "./parts.js";
+import { advice, oneOf, pill, seen, statusPill } from "./parts.js";
+import { Room } from "./room.js";
 import { MOST, SeatFinder } from "./seat_finder.js";
 
 const VISITOR = /^v_[A-Za-z0-9_-]{22}$/;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** @type {Record<Console.SeatState, string>} */
 const SEAT_KIND = { available: "good", held: "warn", sold: "plain", blocked: "bad" };
+
+const NOBODY = "–";
+
+/**
+ * What a diagnosis comes to; its figures are other ones with each look.
+ * @param {Console.Subject} subject
+ */
+const sense = ({ diagnosis, reservations }) =>
+  JSON.stringify([
+    diagnosis.cause,
+    diagnosis.steps.map(({ step, level, key }) => [step, level, key]),
+    reservations.map(({ id, status }) => [id, status]),
+  ]);
 
 export class Inspector {
   /** @param {{sale: Console.SaleApi, actions: Console.SaleActions, host: HTMLElement}} parts */
@@ -28,18 +43,40 @@ export class Inspector {
     this.result = null;
     this.asking = false;
     this.turn = 0; // counts the questions: an answer to an earlier one is not shown
+    this.shown = 0; // counts the answers: each is drawn by itself, and moves nothing that the last one left
     this.refreshing = false;
     this.text = "";
     /** @type {Api.BlockedSeats["unchanged"]} */
     this.left = []; // of the last change: seats that it did not touch
     this.draw();
+    const box = host.querySelector("[data-result]");
+    this.room = new Room(/** @type {HTMLElement} */ (box));
     askedInAddress((text) => this.look(text));
+  }
+
+  /** The page is there: what was asked for by its address before that has its room from the beginning. */
+  appeared() {
+    if (this.asking) this.room.keep();
+    else if (document.activeElement === document.body) this.focus();
+  }
+
+  /** By a press: what is below leaves now, and not when the answer comes; its beginning is in sight. */
+  #ask() {
+    const { top } = this.room.box.getBoundingClientRect();
+    if (top < 0 || top > innerHeight) this.host.scrollIntoView({ behavior: "instant" });
+    this.room.free();
+    this.room.keep();
   }
 
   /** @param {string} text */
   async look(text) {
     this.text = text.trim();
     if (!this.text) return;
+    this.#ask();
+    await this.#search();
+  }
+
+  async #search() {
     this.left = [];
     this.chosen.clear();
     /** @type {HTMLInputElement | null} */
@@ -61,7 +98,10 @@ export class Inspector {
   }
 
   /** @param {number} ordinal */
-  seat = (ordinal) => this.#work(() => this.#subject({ event: this.sale.slug, seat: ordinal }));
+  seat = (ordinal) => {
+    this.#ask();
+    return this.#work(() => this.#subject({ event: this.sale.slug, seat: ordinal }));
+  };
 
   /** @param {() => Promise<Console.Found>} action */
   async #work(action) {
@@ -71,17 +111,28 @@ export class Inspector {
     try {
       const result = await attempt(action);
       if (turn !== this.turn) return; // something else was asked meanwhile
-      if (result) {
-        this.result = result;
-        this.#chooseShown();
-      }
+      if (result) this.#take(result);
     } finally {
       if (turn === this.turn) {
         this.asking = false;
-        this.draw();
+        this.#fill();
       }
     }
     this.focus();
+  }
+
+  /** @param {Console.Found} result */
+  #take(result) {
+    this.result = result;
+    this.shown += 1;
+    this.#chooseShown();
+  }
+
+  /** What comes now, came by itself. */
+  #fill() {
+    this.room.hold();
+    this.draw();
+    this.room.fill();
   }
 
   /** Goes to what was found, if anything was asked for. */
@@ -92,7 +143,10 @@ export class Inspector {
     shown?.focus({ preventScroll: true });
   }
 
-  /** What is shown, as it is now: quietly, and not while something is being done with it. */
+  /**
+   * What is shown, as it is now: quietly, and not while something is being done with it. What is found out otherwise
+   * waits for a press.
+   */
   async refresh() {
     const { result } = this;
     if (!result || this.asking || this.refreshing || document.querySelector("dialog[open]")) return;
@@ -100,14 +154,17 @@ export class Inspector {
     try {
       /** @type {Console.Found} */
       let fresh = result;
-      if (result.kind === "subject") fresh = await this.#subject(result.question);
+      if (result.kind === "subject") {
+        const later = await this.#subject(result.question);
+        fresh = { ...result, seat: later.seat, later: sense(later) === sense(result) ? null : later };
+      }
       if (result.kind === "seats") {
         await this.finder.load();
         fresh = { kind: "seats", ...this.finder.find(this.text) };
       }
       if (this.asking || this.result !== result) return;
       this.result = fresh;
-      this.draw();
+      this.#fill();
     } catch {
       // The figures above say that nothing answers; asked again with a later look.
     } finally {
@@ -129,7 +186,7 @@ export class Inspector {
           ? api.findReservations(question.reservation)
           : null,
     ]);
-    return { kind: "subject", question, diagnosis, seat, reservations: found?.reservations ?? [] };
+    return { kind: "subject", question, diagnosis, seat, reservations: (seat ?? found)?.reservations ?? [] };
   }
 
   #again = async (fix = false) => {
@@ -143,9 +200,23 @@ export class Inspector {
     await this.#work(() => this.#subject(question));
   };
 
+  /** By a press, which asks for what is found out after it as well. */
+  #lookAgain = (fix = false) => {
+    this.#ask();
+    return this.#again(fix);
+  };
+
   /** @param {Promise<unknown>} action what it resolves to says whether something was done */
   #act = async (action) => {
     if (await action) await this.#again();
+  };
+
+  /** @param {Console.Subject} later */
+  #show = (later) => {
+    this.#ask();
+    this.#take(later);
+    this.#fill();
+    this.focus();
   };
 
   draw() {
@@ -170,7 +241,9 @@ export class Inspector {
           <button class="button small primary" type="submit">${t("ops.find.go")}</button>
         </form>
         <p class="hint">${t("ops.find.hint")}</p>
-        <div class="result" data-result tabindex="-1" aria-busy=${this.asking}>${this.#result()}</div>`,
+        <div class="result answer" data-result tabindex="-1" aria-busy=${this.asking}>
+          ${repeat(this.result ? [this.shown] : [], String, () => this.#result())}
+        </div>`,
       this.host,
     );
   }
@@ -190,6 +263,7 @@ export class Inspector {
   #seats({ found, total }) {
     if (!total) return html`<p class="quiet">${t("ops.find.nothing")}</p>`;
     const { chosen } = this;
+    const states = Object.keys(SEAT_KIND).map((state) => t(`ops.seat.${state}`));
     const all = found.length > 0 && found.every((seat) => chosen.has(seat.ordinal));
     /** @param {number} ordinal */
     const toggle = (ordinal) => {
@@ -207,12 +281,11 @@ export class Inspector {
     const block = async (blocked) => {
       const done = await this.actions.block([...chosen], blocked);
       if (!done) return;
-      await this.look(this.text);
+      await this.#search();
       this.left = done.unchanged;
-      this.draw();
+      this.#fill();
     };
     return html`
-      ${this.left.length ? this.#left() : nothing}
       <div class="seat-tools">
         <label
           ><input type="checkbox" .checked=${all} @change=${toggleAll} />
@@ -237,10 +310,11 @@ export class Inspector {
                 @change=${() => toggle(seat.ordinal)}
               />
               <button type="button" class="link" @click=${() => this.seat(seat.ordinal)}>${seat.name}</button>
-              ${pill(SEAT_KIND[seat.state], t(`ops.seat.${seat.state}`))}
+              ${oneOf(states, pill(SEAT_KIND[seat.state], t(`ops.seat.${seat.state}`)))}
             </li>`,
         )}
       </ul>
+      ${this.left.length ? this.#left() : nothing}
     `;
   }
 
@@ -273,65 +347,99 @@ export class Inspector {
     </ul>`;
 
   /** @param {Console.Subject} subject */
-  #inspected({ question, diagnosis, seat, reservations }) {
+  #inspected({ question, diagnosis, seat, reservations, later }) {
     const title = seat ? seatName(seat) : (question.visitor ?? question.reservation ?? "");
-    const holder = seat?.holder ?? null;
     const visitor = question.visitor ?? reservations[0]?.visitor ?? null;
     return html`
       <h3 class="subject">${title}</h3>
       ${seat ? this.#seatFacts(seat) : nothing}
-      <p class="cause"><strong>${t("ops.find.cause")}</strong> <code>${diagnosis.cause}</code></p>
-      <p class="advice">${advice(diagnosis.cause, diagnosis.action)}</p>
+      <p class="cause">
+        <strong>${t("ops.find.cause")}</strong> <code>${(later ?? { diagnosis }).diagnosis.cause}</code>
+      </p>
+      <div class="either">
+        <p class="advice" ?data-off=${Boolean(later)}>${advice(diagnosis.cause, diagnosis.action)}</p>
+        <p class="alert-line fresh" data-level="new" role="status" ?data-off=${!later}>
+          <span>${t("ops.find.changed")}</span>
+          <button type="button" class="button small secondary" @click=${() => later && this.#show(later)}>
+            ${t("ops.fresh.show")}
+          </button>
+        </p>
+      </div>
       <div class="actions">
-        ${diagnosis.steps.some((step) => step.fixable && !step.fixed) ? html`<button type="button" class="button small primary" @click=${() => this.#again(true)}>${t("ops.find.mend")}</button>` : nothing}
-        ${seat && holder && !holder.paying ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.release(seat.seat, holder.visitor))}>${t("ops.release.go")}</button>` : nothing}
-        ${seat && ["AVAILABLE", "BLOCKED"].includes(seat.status) ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.block([seat.seat], seat.status !== "BLOCKED"))}>${t(seat.status === "BLOCKED" ? "ops.unblock.go" : "ops.block.go")}</button>` : nothing}
+        ${diagnosis.steps.some((step) => step.fixable && !step.fixed) ? html`<button type="button" class="button small primary" @click=${() => this.#lookAgain(true)}>${t("ops.find.mend")}</button>` : nothing}
         ${visitor && !seat ? html`<button type="button" class="button small secondary" @click=${() => this.#act(this.actions.remove(visitor))}>${t("ops.remove.go")}</button>` : nothing}
         ${question.reservation ? html`<a class="button small secondary" href=${`/ops/refunds#find=${question.reservation}`}>${t("ops.refund.title")}</a>` : nothing}
-        <button type="button" class="button small secondary" @click=${() => this.#again()}>
+        <button type="button" class="button small secondary" @click=${() => this.#lookAgain()}>
           ${t("ops.find.again")}
         </button>
+        ${seat ? this.#seatActions(seat) : nothing}
       </div>
-      <ol class="steps">
-        ${diagnosis.steps.map(
-          (step) =>
-            html`<li data-level=${step.level}>
-              <span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${step.step}</strong>
-              ${seen(step)}
-            </li>`,
+      <div class="found-out" ?data-gone=${Boolean(later)}>
+        <ol class="steps">
+          ${diagnosis.steps.map(
+            (step) =>
+              html`<li data-level=${step.level}>
+                <span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${step.step}</strong>
+                <span>${seen(step)}</span>
+              </li>`,
+          )}
+        </ol>
+        <h4>${t("ops.find.reply")}</h4>
+        ${Object.entries(diagnosis.reply).map(
+          ([language, reply]) =>
+            html`<div class="reply" lang=${language}>
+              <p>${reply}</p>
+              <button
+                type="button"
+                class="button small secondary"
+                ?data-off=${Boolean(later)}
+                @click=${() => copy(reply)}
+              >
+                ${t("ops.find.copy", { language })}
+              </button>
+            </div>`,
         )}
-      </ol>
-      <h4>${t("ops.find.reply")}</h4>
-      ${Object.entries(diagnosis.reply).map(
-        ([language, reply]) =>
-          html`<div class="reply" lang=${language}>
-            <p>${reply}</p>
-            <button type="button" class="button small secondary" @click=${() => copy(reply)}>
-              ${t("ops.find.copy", { language })}
-            </button>
-          </div>`,
-      )}
-      ${
-        visitor && !seat && question.reservation
-          ? html`<p class="quiet">
-              ${t("ops.find.visitor")}
-              <button type="button" class="link" @click=${() => this.look(visitor)}><code>${visitor}</code></button>
-            </p>`
-          : nothing
-      }
-      ${
-        seat?.reservations.length
-          ? html`<h4>${t("ops.find.reservations")}</h4>
-              ${this.#reservations(seat.reservations)}`
-          : nothing
-      }
-      ${
-        !seat && reservations.length
-          ? html`<h4>${t("ops.find.reservations")}</h4>
-              ${this.#reservations(reservations)}`
-          : nothing
-      }
+        ${
+          visitor && !seat && question.reservation
+            ? html`<p class="quiet">
+                ${t("ops.find.visitor")}
+                <button type="button" class="link" @click=${() => this.look(visitor)}><code>${visitor}</code></button>
+              </p>`
+            : nothing
+        }
+        ${
+          reservations.length
+            ? html`<h4>${t("ops.find.reservations")}</h4>
+                ${this.#reservations(reservations)}`
+            : nothing
+        }
+      </div>
     `;
+  }
+
+  /**
+   * Each in its place, whether it can be done now or not.
+   * @param {Api.SeatFacts} seat
+   */
+  #seatActions({ seat, status, holder }) {
+    const blocked = status === "BLOCKED";
+    const releasable = holder && !holder.paying ? holder.visitor : null;
+    return html`<button
+        type="button"
+        class="button small secondary"
+        ?data-off=${!["AVAILABLE", "BLOCKED"].includes(status)}
+        @click=${() => this.#act(this.actions.block([seat], !blocked))}
+      >
+        ${oneOf([t("ops.unblock.go"), t("ops.block.go")], t(blocked ? "ops.unblock.go" : "ops.block.go"))}
+      </button>
+      <button
+        type="button"
+        class="button small secondary"
+        ?data-off=${releasable === null}
+        @click=${() => releasable && this.#act(this.actions.release(seat, releasable))}
+      >
+        ${t("ops.release.go")}
+      </button>`;
   }
 
   /** @param {Api.SeatFacts} seat */
@@ -350,30 +458,29 @@ export class Inspector {
         <dt>Redis</dt>
         <dd>${seat.shown ? t(`ops.seat.${seat.shown}`) : t("ops.seat.no_board")}</dd>
       </div>
-      ${
-        holder
-          ? html`<div>
-              <dt>${t("ops.seat.holder")}</dt>
-              <dd>
-                <button type="button" class="link" @click=${() => this.look(holder.visitor)}>
-                  <code>${holder.visitor}</code>
-                </button>
-                ${holder.paying ? t("ops.paying") : holder.seconds_left === null ? t("ops.seat.forever") : span(holder.seconds_left)}
-              </dd>
-            </div>`
-          : nothing
-      }
-      ${
-        seat.lock_seconds === null
-          ? nothing
-          : html`<div>
-              <dt>${t("ops.seat.lock")}</dt>
-              <dd>${seat.lock_seconds < 0 ? t("ops.seat.forever") : span(seat.lock_seconds)}</dd>
-            </div>`
-      }
+      <div>
+        <dt>${t("ops.seat.holder")}</dt>
+        <dd class="holder">
+          ${
+            holder
+              ? html`<button type="button" class="link" @click=${() => this.look(holder.visitor)}>
+                    <code>${holder.visitor}</code>
+                  </button>
+                  <span>${holder.paying ? t("ops.paying") : left(holder.seconds_left)}</span>`
+              : NOBODY
+          }
+        </dd>
+      </div>
+      <div>
+        <dt>${t("ops.seat.lock")}</dt>
+        <dd>${seat.lock_seconds === null ? NOBODY : left(seat.lock_seconds < 0 ? null : seat.lock_seconds)}</dd>
+      </div>
     </dl>`;
   };
 }
+
+/** @param {number | null} seconds null: it has no end */
+const left = (seconds) => (seconds === null ? t("ops.seat.forever") : span(seconds));
 
 /** @param {string} text */
 async function copy(text) {

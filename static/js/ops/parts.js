@@ -141,6 +141,13 @@ export const said = (pressed, words) => html`<div class="said" ?data-kept=${pres
 export const statusPill = (status) =>
   pill(status === "CONFIRMED" ? "good" : status === "PAYING" ? "warn" : "plain", t(`reservation.status.${status}`));
 
+/**
+ * One of several words, with the room of the widest: which one it is moves nothing.
+ * @param {string[]} words
+ * @param {unknown} shown
+ */
+export const oneOf = (words, shown) => html`<span data-widest=${words.join("\n")}>${shown}</span>`;
+
 /** @param {{status: string, paused: boolean}} sale */
 export const salePill = (sale) =>
   sale.status === "open" && sale.paused

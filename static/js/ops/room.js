@@ -24,7 +24,8 @@ export class Room {
 
   /** As high as it is, whatever comes. */
   hold() {
-    if (this.#seen()) this.#take(Math.max(this.kept, this.box.getBoundingClientRect().height));
+    if (this.#seen() && this.box.dataset.room !== "full")
+      this.#take(Math.max(this.kept, this.box.getBoundingClientRect().height));
   }
 
   #seen() {
@@ -39,16 +40,17 @@ export class Room {
     this.box.style.maxHeight = "";
   }
 
-  /** An answer was drawn. */
+  /** An answer was drawn. What is read of it stays where it was scrolled to. */
   fill() {
     if (!this.kept) return;
+    const { scrollTop } = this.box;
     this.box.style.maxHeight = "";
     const { top, height } = this.box.getBoundingClientRect();
-    if (height <= this.kept) return;
-    if (top + this.kept < innerHeight) {
+    if (height > this.kept && top + this.kept < innerHeight) {
       this.box.style.maxHeight = `${this.kept}px`;
       this.box.dataset.room = "full";
-    } else this.#take(height);
+      this.box.scrollTop = scrollTop;
+    } else this.#take(Math.max(height, this.kept));
   }
 
   /** By a press: as high as what is in it. */

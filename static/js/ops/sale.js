@@ -16,9 +16,10 @@ import { Inspector } from "./inspector.js";
 import { Networks } from "./networks.js";
 import { WaitingList } from "./waiting_list.js";
 import { why } from "./notice.js";
-import { alertList, auditTable, fold, ROOMY, salePill } from "./parts.js";
+import { alertList, auditTable, fold, oneOf, ROOMY, salePill } from "./parts.js";
 import { Phases } from "./phases.js";
 import { Poll } from "./poll.js";
+import { Room } from "./room.js";
 import { SaleSettings } from "./sale_settings.js";
 import { workings } from "./workings.js";
 
@@ -28,6 +29,7 @@ const RANGES = [
   [900, "ops.range.15"],
   [3600, "ops.range.60"],
 ];
+const STATES = ["before", "open", "paused", "closed"];
 const LATEST = 1500; // milliseconds
 const MOST_TRAIL = 12;
 const AUDIT_EVERY = 5; // looks at the figures; what is inspected is looked at as often
@@ -74,7 +76,14 @@ class SalePage {
     /** @type {DrawPanel | null} */
     this.drawing = null;
     /** @type {import("./controls.js").Draft} */
-    this.draft = { limit: null, reconcile: null, reconciling: new Busy(() => this.draw(), api.LONG) };
+    this.draft = {
+      limit: null,
+      reconcile: null,
+      mending: false,
+      reconciling: new Busy(() => this.draw(), api.LONG),
+    };
+    /** Of what the comparison says. @type {Room | null} */
+    this.compared = null;
     this.actions = new SaleActions(this.api, () => this.#changed());
     this.series = new Series(FIELDS);
     this.charts = charts();
@@ -141,7 +150,7 @@ class SalePage {
     const hidden = !(desk instanceof HTMLElement) || desk.hidden;
     this.draw();
     const shown = hidden && desk instanceof HTMLElement && !desk.hidden;
-    if (shown && document.activeElement === document.body) this.inspector?.focus();
+    if (shown) this.inspector?.appeared();
   }
 
   async #history() {
@@ -214,6 +223,13 @@ class SalePage {
 
   /** @param {boolean} dryRun */
   reconcile = async (dryRun) => {
+    if (this.draft.reconciling.on) return;
+    this.draft.mending = !dryRun;
+    this.draft.reconcile = null;
+    this.draw();
+    this.compared ??= new Room(byId("compared"));
+    this.compared.free();
+    this.compared.keep();
     await this.draft.reconciling.run(
       async () => {
         this.draft.reconcile = await this.api.reconcile(dryRun);
@@ -222,6 +238,7 @@ class SalePage {
         this.draft.reconcile = { error: why(error) };
       },
     );
+    this.compared.fill();
     this.#changed();
   };
 
@@ -235,7 +252,15 @@ class SalePage {
           shown
             ? html`<div class="head">
                 <h1>${news?.name ?? this.slug}</h1>
-                ${news ? salePill(news) : nothing} ${news ? this.#switches(news) : nothing}
+                ${
+                  news
+                    ? oneOf(
+                        STATES.map((state) => t(`ops.state.${state}`)),
+                        salePill(news),
+                      )
+                    : nothing
+                }
+                ${news ? this.#switches(news) : nothing}
               </div>`
             : html`<h1 class="visually-hidden">${this.slug}</h1>`
         }
@@ -277,21 +302,28 @@ class SalePage {
     ${rows.length ? auditTable(rows, { subject: false }) : nothing}`;
   }
 
-  /** @param {Api.SaleFigures} news */
+  /**
+   * Each in its place, whatever becomes of the sale under the finger of who is about to press one.
+   * @param {Api.SaleFigures} news
+   */
   #switches(news) {
     const { actions } = this;
-    /**
-     * @param {string} kind
-     * @param {() => void} action
-     * @param {string} text
-     */
-    const button = (kind, action, text) =>
-      html`<button type="button" class="button small ${kind}" @click=${action}>${text}</button>`;
+    const words = [t("ops.open.go"), t("ops.resume.go"), t("ops.pause.go")];
+    const acts = [actions.open, actions.resume, actions.pause];
+    const first = news.status !== "open" ? 0 : news.paused ? 1 : 2;
+    const primary = news.status === "open" ? news.paused : news.status === "before";
     return html`<div class="switches">
-      ${news.status === "open" && !news.paused ? button("secondary", actions.pause, t("ops.pause.go")) : nothing}
-      ${news.status === "open" && news.paused ? button("primary", actions.resume, t("ops.resume.go")) : nothing}
-      ${news.status === "open" ? nothing : button(news.status === "before" ? "primary" : "secondary", actions.open, t("ops.open.go"))}
-      ${news.status === "closed" ? nothing : button("secondary", actions.close, t("ops.close.go"))}
+      <button type="button" class="button small ${primary ? "primary" : "secondary"}" @click=${acts[first]}>
+        ${oneOf(words, words[first])}
+      </button>
+      <button
+        type="button"
+        class="button small secondary"
+        ?data-off=${news.status === "closed"}
+        @click=${actions.close}
+      >
+        ${t("ops.close.go")}
+      </button>
       <a class="button small secondary" href=${`/events/${news.slug}`}>${t("ops.sale_page")}</a>
     </div>`;
   }

@@ -34,8 +34,11 @@ declare namespace Console {
     kind: "subject";
     question: Question;
     diagnosis: Api.DiagnosisAnswer;
+    /** As it is now. */
     seat: Api.SeatFacts | null;
-    reservations: Api.FoundReservation[];
+    reservations: ListedReservation[];
+    /** Found out since, and otherwise than what is shown. */
+    later?: Subject | null;
   };
   /** What both lists of reservations have. */
   type ListedReservation = Pick<Api.FoundReservation, "id" | "status" | "reason" | "email" | "created_at"> &
