@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from playwright.async_api import Error, Locator, Page, TimeoutError, expect
@@ -79,6 +80,18 @@ _FORGETS_HINT = """() => {
     return (globalThis.saidAtEdge ?? []).length;
 }"""
 _NOBODY_ASKED = [text(language, key) for language in LANGUAGES for key in ("refused.offline", "outage.no_hold")]
+
+#: Where a payment page says that its window did not open, it is pressed once more; answers what it said.
+_ASKS_AGAIN = """() => {
+    const shut = document.querySelector("[data-failure]");
+    if (!shut?.checkVisibility()) return "";
+    const said = shut.textContent;
+    document.querySelector("[data-testid=open-window]")?.click();
+    return said;
+}"""
+
+#: Whether a store that a busy machine made late keeps the page from being drawn: it is asked for again.
+_IS_LATE = "() => document.querySelector('main > .notice > .eyebrow')?.textContent === '503'"
 
 #: An order's result or payment page; not the return, which leads there.
 _BACK_IN_SHOP = re.compile(r"/pay/[0-9a-f]{32}a[0-9]+(/result)?\?")
@@ -274,8 +287,15 @@ class SalePage:
         await self.page.get_by_test_id("pay").click()
 
     async def in_window(self) -> None:
-        """Waits until the provider's window is there: a page of another site."""
-        await self.page.wait_for_url("**/paysim/**")
+        """Waits until the provider's window is there: a page of another site. One that a store which a busy machine
+        made late has kept shut is asked for again, as the payment page says.
+        """
+        deadline, said = time.monotonic() + PATIENCE, ""
+        while "/paysim/" not in self.page.url:
+            assert time.monotonic() < deadline, f"no window in {PATIENCE:.0f} s at {self.page.url} {said}"
+            with suppress(Error):  # the page leaves for it just now
+                said = await self.page.evaluate(_ASKS_AGAIN) or said
+            await self.page.wait_for_timeout(50)
         await self.page.wait_for_selector("form[data-pay]")
 
     async def approve(self, card: str = "") -> None:
@@ -285,7 +305,14 @@ class SalePage:
             await self.page.select_option("select[name=card]", card)
         await self.page.click("form[data-pay] button.approve")
         # A quick refusal leads on from the result to the payment page.
-        await self.page.wait_for_url(_BACK_IN_SHOP)
+        deadline = time.monotonic() + PATIENCE
+        while not _BACK_IN_SHOP.search(self.page.url):
+            assert time.monotonic() < deadline, f"not back in the shop in {PATIENCE:.0f} s, but at {self.page.url}"
+            with suppress(Error):  # the page goes on just now
+                if await self.page.evaluate(_IS_LATE):
+                    await self.reload()
+            await self.page.wait_for_timeout(50)
+        await self.page.wait_for_load_state()
 
     async def check_out(self, email: str = "buyer@example.com", card: str = "") -> None:
         """From the basket through the window, and back to the sale page."""
