@@ -213,9 +213,14 @@ class Pages:
         return Response(file, headers=headers, media_type="text/calendar")
 
     def error(self, request: Request, error: OnsaleError) -> Response:
-        """The page for an error that was met on the way to another page."""
+        """The page for an error that was met on the way to another page. Where coming back helps it leads there again:
+        who comes back from a bank to stores that are late has no other way on.
+        """
         status = problems.status_of(error)
-        return self.page(request, "error.html", http_status=status, cache=_KEEP_NOTHING, status=status, code=error.code)
+        again = request.method == "GET" and problems.retry_after(error) is not None
+        return self.page(
+            request, "error.html", http_status=status, cache=_KEEP_NOTHING, status=status, code=error.code, again=again
+        )
 
     def _served(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
