@@ -50,8 +50,20 @@ class SalePage:
     def text(self, selector: str) -> str:
         return str(self.until(lambda _: self.find(selector).text, f"a text in {selector}"))
 
+    def has(self, selector: str, count: int) -> None:
+        """Waits until there are so many: the page is drawn a moment after the map."""
+        self.until(lambda _: self.count(selector) == count, f"{count} of {selector}")
+
+    def reads(self, selector: str, text: str) -> None:
+        """Waits until the element that is shown has this text."""
+        self.until(lambda _: self.find(selector).text == text, f'"{text}" in {selector}')
+
     def click(self, selector: str) -> None:
-        self.find(selector).click()
+        def clicked(_: WebDriver) -> bool:
+            self.find(selector).click()
+            return True
+
+        self.until(clicked, f"a press on {selector}")
 
     def reaches(self, *stages: str) -> str:
         """Waits until the page shows one of these views (static/js/state.js, `stage`)."""

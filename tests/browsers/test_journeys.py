@@ -24,12 +24,12 @@ async def test_queue(server: Server, make_sale: MakeSale, open_page: OpenPage) -
     second.join()
     page = open_page(slug)
     page.reaches("waiting")
-    assert page.text(".place-number") == "2"
+    page.reads(".place-number", "2")
     page.driver.refresh()
     page.reaches("waiting")
-    assert page.text(".place-number") == "2"
+    page.reads(".place-number", "2")
     second.leave()
-    page.until(lambda _: page.text(".place-number") == "1", "place 1")
+    page.reads(".place-number", "1")
     first.leave()
     page.map_ready()
 
@@ -40,15 +40,15 @@ async def test_hold(make_sale: MakeSale, open_page: OpenPage) -> None:
     page, other = open_page(slug), open_page(slug)
     other.map_ready()
     page.pick(4, 5)
-    assert page.count(".basket-seat") == 2
-    assert page.text(".basket .total strong") == "₩30,000"
+    page.has(".basket-seat", 2)
+    page.reads(".basket .total strong", "₩30,000")
     other.sees(4, "held")
     other.sees(5, "held")
     page.driver.refresh()
     page.sees(4, "own")
-    assert page.count(".basket-seat") == 2
+    page.has(".basket-seat", 2)
     page.click(".basket-seat button")
-    page.until(lambda _: page.count(".basket-seat") == 1, "one seat in the basket")
+    page.has(".basket-seat", 1)
     other.sees(4, "free")
     other.sees(5, "held")
 
@@ -69,7 +69,7 @@ async def test_pay(server: Server, make_sale: MakeSale, open_page: OpenPage) -> 
     page.click(APPROVE)
     page.click(TICKET)
     page.find(".qr svg")
-    assert page.count(".ticket-seats li") == 1
+    page.has(".ticket-seats li", 1)
     assert len(server.charges(but=before)) == 1
 
 
@@ -94,7 +94,7 @@ async def test_away_and_back(server: Server, make_sale: MakeSale, open_page: Ope
     other = open_page(path="/")
     other.driver.get(page.driver.current_url)
     other.click(APPROVE)
-    other.until(lambda _: other.text("h1") == "The seats are yours", "who pays for another's seats reads so")
+    other.reads("h1", "The seats are yours")  # who pays for another's seats reads so
     assert other.count(TICKET) == 0
     page.driver.get(f"{server.url}/events/{slug}?lang=ko")
     assert page.reaches("confirmed", "failed") == "confirmed"
@@ -107,9 +107,9 @@ async def test_money(make_sale: MakeSale, open_page: OpenPage) -> None:
     """What a buyer reads is what the server's e-mail says: in every currency and every engine."""
     page = open_page(await make_sale(currency="EUR", prices={"Standard": 4950}))
     page.map_ready()
-    assert page.text(".chip-price") == "€49.50"
+    page.reads(".chip-price", "€49.50")
     page.pick(0, 1)
-    assert page.text(".basket .total strong") == "€99.00"
+    page.reads(".basket .total strong", "€99.00")
     ours = page.driver.execute_async_script(f"({WRITTEN})(arguments[0]).then(arguments[1])", dict(MINOR_DIGITS))
     assert {code: figures(text) for code, text in ours.items()} == {
         code: figures(languages.money("en", 1234567, code)) for code in MINOR_DIGITS
@@ -126,7 +126,7 @@ async def test_back_and_forward(make_sale: MakeSale, open_page: OpenPage) -> Non
     page.until(lambda driver: driver.current_url.endswith("/"), "the list of sales")
     page.driver.forward()
     page.sees(3, "own")
-    assert page.count(".basket-seat") == 1
+    page.has(".basket-seat", 1)
     other.pick(9)
     page.sees(9, "held")
     page.pick(4)
