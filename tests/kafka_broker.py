@@ -22,7 +22,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from tests.waits import free_port
+from tests.waits import PATIENCE, free_port
 
 #: The version that `docker-compose.yml` names as well.
 KAFKA_VERSION = "4.1.1"
@@ -112,10 +112,10 @@ class Broker:
                 cwd=self._folder,
             )
         client = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                client.list_topics(timeout=1)
+                client.list_topics(timeout=10)
                 return
             except KafkaException as error:
                 if self._process.poll() is not None or time.monotonic() > deadline:
@@ -192,7 +192,7 @@ class Broker:
             ),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         if done.returncode:
             raise RuntimeError(f"Kafka's storage was not made: {done.stdout}{done.stderr}")

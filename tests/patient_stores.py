@@ -12,6 +12,7 @@ from typing import Final
 from unittest import mock
 
 from core import database
+from core.payments import breaker_redis
 from core.process import lua_redis, store_redis
 from core.process.lua_redis import ScriptRunner
 from tests.waits import PATIENCE
@@ -27,6 +28,7 @@ _WAITS: Final[tuple[tuple[object, str, float], ...]] = (
     (store_redis, "_POOL_SECONDS", PATIENCE),
     (lua_redis, "ANSWER_SECONDS", PATIENCE),
     (lua_redis, "_LINE_SECONDS", PATIENCE),
+    (breaker_redis, "_PATIENCE_SECONDS", PATIENCE),
     # Waiting and the answer together: what has waited for the difference is refused before it is sent.
     (ScriptRunner, "LONGEST", 2 * PATIENCE),
     (ScriptRunner, "LONGEST_BUSY", 2 * PATIENCE),
@@ -35,7 +37,10 @@ _WAITS: Final[tuple[tuple[object, str, float], ...]] = (
 
 @contextmanager
 def patient_stores() -> Iterator[None]:
-    """For what is opened meanwhile; PostgreSQL's locks are waited for as well."""
+    """For what is opened meanwhile; PostgreSQL's locks are waited for as well. Within another one nothing changes."""
+    if database.ANSWER_SECONDS == PATIENCE:
+        yield
+        return
     settled = database._SESSION.replace(f"{database.LOCK_SECONDS * 1000:.0f}", f"{PATIENCE * 1000:.0f}")
     assert settled != database._SESSION
     with ExitStack() as stack:

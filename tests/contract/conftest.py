@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
 import httpx
@@ -16,9 +16,31 @@ from core.runtime import Runtime
 from tests.booking import Bank, Desk, close_desks, desk
 from tests.contract.api_client import Api, open_client
 from tests.manual_clock import ManualClock
+from tests.patient_stores import patient_stores
+from tests.waits import PATIENCE
+from web import availability, health_checks
 from web.app import create_app
 
 _READ: dict[bytes, dict[str, Any]] = {}
+
+
+@pytest.fixture
+def impatient() -> None:
+    """For a test of a store that hangs: there counts what the product gives it."""
+
+
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Else a store is waited for: that a busy machine's is late is no part of what a call answers."""
+    if "impatient" in request.fixturenames:
+        yield
+        return
+    assert health_checks.examine.__kwdefaults__
+    monkeypatch.setitem(health_checks.examine.__kwdefaults__, "limit", PATIENCE)
+    monkeypatch.setattr(health_checks, "LIMIT", PATIENCE)
+    monkeypatch.setattr(availability, "_PATIENCE_SECONDS", PATIENCE)
+    with patient_stores():
+        yield
 
 
 @pytest.fixture

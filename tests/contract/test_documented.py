@@ -96,6 +96,7 @@ async def test_what_is_refused_at_the_door_is_so_at_every_call(
     assert not wrong
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("away", ["postgres", "redis"])
 async def test_a_store_that_is_away_is_said_plainly(
     away: str, settings: Settings, stores: Engines, make_event: MakeEvent

@@ -54,6 +54,7 @@ async def test_health_in_one_call(operator: Api, visitor: Api, other: Api, make_
     assert components["queue"]["detail"]["waiting"] >= 1
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("hanging", ["postgres", "redis", "both"])
 async def test_health_answers_soon_when_a_store_hangs(hanging: str, settings: Settings, stores: Engines) -> None:
     """S29: within 2 s. Each check has a limit of its own below that and they run at once; the rest of the

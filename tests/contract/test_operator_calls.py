@@ -113,7 +113,6 @@ async def test_a_visitor_is_removed_and_the_next_comes_in(
     assert (first["action"], first["detail"]["seats"]) == ("visitor.remove", [0])
 
 
-@pytest.mark.usefixtures("patient_circuits")
 async def test_a_circuit_is_forced_and_let_go(operator: Api, runtime: Runtime) -> None:
     """Open keeps charges back, closed lets all through, automatic ends either; a second process follows."""
     circuits = "/api/operator/circuits"
@@ -393,6 +392,7 @@ class TestFigures:
 
         await until(newer)
 
+    @pytest.mark.usefixtures("impatient")
     @pytest.mark.parametrize("away", ["redis", "postgresql"])
     @pytest.mark.parametrize("how", ["cut", "hang"])
     async def test_half_of_them_are_better_than_none(

@@ -83,7 +83,7 @@ def patient() -> Iterator[None]:
 
 
 @pytest.fixture
-def patient_diagnosis(patient: None, patient_circuits: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def patient_diagnosis(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong is named, and never that a busy machine's store is late: for who looks at another fault."""
 
     async def waits(name: str, steps: AsyncIterator[Finding], *, away: Cause, patience: float) -> list[Finding]:
@@ -114,15 +114,24 @@ async def script() -> AsyncIterator[Scripted]:
 
 
 @pytest.fixture
-def kafka_settings(settings: Settings, running_kafka: RunningKafka, events_url: str) -> Settings:
-    """A member of a group that dies is missed after a second and a half, not after ten."""
+def soon_missed() -> None:
+    """For a test whose member of a group dies: it is missed after a second and a half, not after ten. One of another
+    test may stand still for longer than that.
+    """
+
+
+@pytest.fixture
+def kafka_settings(
+    settings: Settings, running_kafka: RunningKafka, events_url: str, request: pytest.FixtureRequest
+) -> Settings:
     servers = running_kafka.bootstrap_servers
+    quick = running_kafka.broker is not None and "soon_missed" in request.fixturenames
     return settings.model_copy(
         update={
             "kafka_bootstrap_servers": servers,
             "database_url": events_url,
             "outbox_seconds": 0.05,
-            "kafka_session_seconds": 10 if running_kafka.broker is None else 1.5,
+            "kafka_session_seconds": 1.5 if quick else 10,
             "kafka_heartbeat_seconds": 0.3,
         }
     )

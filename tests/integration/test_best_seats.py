@@ -40,6 +40,8 @@ from tests.halls import plans, single_seats, wishes
 from tests.machine_world import World, opened_world
 from tests.queueing import enter
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 #: Only its figures count here: no store knows it.
 EVENT = Event(
     id=1,

@@ -21,6 +21,8 @@ from tests.conftest import MakeEvent
 from tests.manual_clock import ManualClock
 from web.composition import health_checks
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def test_a_machine_two_hours_ahead_opens_and_closes_nothing(
     settings: Settings, stores: Engines, make_event: MakeEvent, runtime: Runtime, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,8 @@ from core.settings import Settings
 from tests.conftest import MakeEvent
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 #: Calls of one round that are made to fail in turn, at most: further ones are repetitions for each event and seat.
 MOST_CALLS = 6
 

@@ -187,6 +187,7 @@ async def dying_worker(settings: Settings, topics: Topics, *killer: str) -> Asyn
         await process.wait()
 
 
+@pytest.mark.usefixtures("soon_missed")
 async def test_a_consumer_killed_in_the_middle_of_a_message_loses_nothing_and_repeats_nothing(
     database: databases.Database, kafka_settings: Settings, topics: Topics, start: Start
 ) -> None:
@@ -201,6 +202,7 @@ async def test_a_consumer_killed_in_the_middle_of_a_message_loses_nothing_and_re
     await had_effect(database, uids)
 
 
+@pytest.mark.usefixtures("soon_missed")
 async def test_a_message_that_kills_its_process_becomes_a_dead_letter_and_the_others_are_handled(
     database: databases.Database, real_kafka: RunningKafka, kafka_settings: Settings, topics: Topics, start: Start
 ) -> None:

@@ -22,7 +22,7 @@ from tests.booking import (
 from tests.conftest import MakeEvent
 from tests.waits import PATIENCE
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def test_an_approval_that_comes_too_late_is_given_back(runtime: Runtime, make_event: MakeEvent) -> None:

@@ -18,6 +18,8 @@ from core.venue.event import SaleStatus
 from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE, LiveServer, live_server, sweeping
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 HELD, FREE = 1, 0
 
 

@@ -24,6 +24,8 @@ from tests.conftest import MakeEvent
 from tests.live_server import PATIENCE
 from tests.live_tabs import Tab, process, truth
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 SEATS = 30
 WHAT_HAPPENS = ("join", "join", "stranger", "place", "leave", "away", "sweep", "hold", "release", "cut")
 REFUSALS = {"not_active", "seat_taken", "too_many_seats"}

@@ -30,6 +30,8 @@ from tests.sale_server import OPERATOR_TOKEN
 from tests.waits import PATIENCE
 from web.visitors import Visitors
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 HELD, FREE = 1, 0
 
 

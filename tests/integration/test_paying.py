@@ -43,7 +43,7 @@ from tests.conftest import MakeEvent
 CLOSED = "PAY_PROCESS_CANCELED"
 
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 def order_of(reservation: Reservation) -> str:

@@ -24,7 +24,7 @@ from tests.booking import (
 )
 from tests.conftest import MakeEvent
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def test_fallback_offers_the_next_attempt_elsewhere(runtime: Runtime, make_event: MakeEvent) -> None:

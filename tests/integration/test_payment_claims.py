@@ -9,7 +9,7 @@ from core.runtime import Runtime
 from tests.booking import Bank, Desk, desk, finish_all, pass_time, rows, until
 from tests.conftest import MakeEvent
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def _left(at: Desk, order: str) -> bool:

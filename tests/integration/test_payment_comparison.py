@@ -37,6 +37,8 @@ from tests.integration.compared_shop import compared_shop as compared_shop
 from tests.integration.compared_shop import simulator_of_file as simulator_of_file
 from tests.payment_servers import Simulator
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def test_what_agrees_is_no_finding(shop: Runtime, paysim: Simulator, make_event: MakeEvent) -> None:
     event = await make_event()

@@ -26,6 +26,8 @@ from tests.integration.compared_shop import (
 from tests.integration.compared_shop import simulator_of_file as simulator_of_file
 from tests.payment_servers import Simulator
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def test_a_provider_that_is_away_is_said_and_nothing_is_lost(
     shop: Runtime, paysim: Simulator, settings: Settings, stores: Engines, monkeypatch: pytest.MonkeyPatch

@@ -29,6 +29,8 @@ from web.composition import health_checks
 from web.health_checks import examine
 from web.schemas import Health
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture(autouse=True)
 async def _alone(runtime: Runtime) -> AsyncIterator[None]:

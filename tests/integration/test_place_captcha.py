@@ -19,6 +19,8 @@ from tests.conftest import MakeEvent
 from tests.integration.test_place_price import CAMPUS, solved
 from tests.siteverify import SECRET, SITE_KEY, Siteverify, siteverify
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 ADDRESS = "198.51.100.17"
 SCRIPT = "https://challenges.cloudflare.com/turnstile/v0/api.js"
 

@@ -18,6 +18,8 @@ from core.venue.event import Event
 from tests.booking import Bank, check_books, desk, finish_all
 from tests.conftest import MakeEvent
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def _sell(runtime: Runtime, event: Event, ordinal: int, status: str = "SOLD") -> None:
     await runtime.database.execute(

@@ -26,6 +26,8 @@ from tests.booking import rows
 from tests.conftest import MakeEvent
 from tests.orders import new_reservation
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 #: How a reservation gets into each state.
 WAYS: dict[ReservationStatus, list[Change]] = {
     ReservationStatus.PAYING: [],

@@ -39,6 +39,8 @@ from tests.conftest import MakeEvent
 from tests.waits import until
 from web.traced import Traced
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 RESERVATION = UUID("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b")
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 

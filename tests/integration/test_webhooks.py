@@ -26,7 +26,7 @@ from tests.booking import (
 from tests.conftest import MakeEvent
 from tests.integration.test_paying import _reason, order_of
 
-pytestmark = pytest.mark.usefixtures("alone")
+pytestmark = pytest.mark.usefixtures("patient", "alone")
 
 
 async def test_a_webhook_finds_what_the_redirect_lost(runtime: Runtime, make_event: MakeEvent) -> None:

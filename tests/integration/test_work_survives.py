@@ -32,6 +32,8 @@ from tests.strikes import Strikes
 from tests.waiting_list import list_of
 from tests.waits import PATIENCE, until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 #: So many rounds without a new await end a test.
 FRUITLESS = 2
 MOST_ROUNDS = 150
