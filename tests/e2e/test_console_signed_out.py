@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.e2e.conftest import MakeSale, OpenConsole, Server
 from tests.e2e.sale_page import SalePage
 from tests.e2e.test_accessibility import LOOKS, spotless
-from tests.sale_server import HTTP, OPERATOR_TOKEN
+from tests.sale_server import HTTP, OPERATOR_TOKEN, PATIENCE
 
 
 async def named(page: Page) -> str:
@@ -103,3 +104,31 @@ async def test_signing_in_in_another_tab_is_enough(
     await other.close()
     await expect(dialog).to_have_count(0)
     await expect(page.locator("#who")).to_have_text("Bo")
+
+
+async def test_an_answer_from_before_the_end_does_not_take_the_dialog_away(
+    server: Server, make_sale: MakeSale, open_console: OpenConsole
+) -> None:
+    """Of a server that was slow: what was typed by then went with it."""
+    page = await open_console(f"/ops/events/{await make_sale()}")
+    name = await named(page)
+    answered, seen = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        response = await route.fetch(timeout=PATIENCE * 1000)
+        assert response.ok
+        answered.set()
+        await seen.wait()
+        await route.fulfill(response=response)
+
+    await page.route("**/api/operator/audit?*", late, times=1)
+    async with asyncio.timeout(PATIENCE):
+        await answered.wait()
+    end_session_of(server, name)
+    token = page.get_by_role("dialog").locator("#signed-out-token")
+    await token.fill("half of it")
+    async with page.expect_response("**/api/operator/audit?*"):
+        seen.set()
+    async with page.expect_response("**/figures"):  # which is refused, and would bring another dialog
+        pass
+    await expect(token).to_have_value("half of it")

@@ -5,9 +5,11 @@ const BASE = "/api/operator";
 
 // Until the page is there nothing has been typed: the sign-in page stands under the same address.
 let watch = { ended: () => location.reload(), held: () => {} };
+let isEnded = false;
+let turns = 0; // of that: what was asked before the last one tells nothing of the session, however late its answer is
 
 /**
- * Who is told that no session is held (any more), and that one is; each as often as it is noticed.
+ * Who is told that no session is held any more, and that one is again.
  * @param {typeof watch} told
  */
 export function watchSession(told) {
@@ -15,11 +17,25 @@ export function watchSession(told) {
 }
 
 /**
+ * What an answer says of the session, whose question was asked after `asked` turns.
+ * @param {boolean} ended
+ * @param {number} asked
+ */
+function learnt(ended, asked) {
+  if (asked !== turns || ended === isEnded) return;
+  isEnded = ended;
+  turns += 1;
+  if (ended) watch.ended();
+  else watch.held();
+}
+
+/**
  * @param {unknown} error
+ * @param {number} asked
  * @returns {unknown} the same, to be thrown
  */
-function refused(error) {
-  if (error instanceof Refusal && ["sign_in_required", "forbidden"].includes(error.code)) watch.ended();
+function refused(error, asked) {
+  if (error instanceof Refusal && ["sign_in_required", "forbidden"].includes(error.code)) learnt(true, asked);
   return error;
 }
 
@@ -30,12 +46,13 @@ function refused(error) {
  * @returns {Promise<any>}
  */
 async function call(method, path, options) {
+  const asked = turns;
   try {
     const { body } = await plainCall(method, path, options);
-    if (path.startsWith(BASE)) watch.held();
+    if (path.startsWith(BASE)) learnt(false, asked);
     return body;
   } catch (error) {
-    throw refused(error);
+    throw refused(error, asked);
   }
 }
 
@@ -51,13 +68,14 @@ async function call(method, path, options) {
  */
 async function file(method, path, body, type, take) {
   const signal = AbortSignal.timeout(LONG);
+  const asked = turns;
   let response;
   try {
     response = await fetch(path, { method, body, headers: { "Content-Type": type }, signal });
   } catch (error) {
     throw new NoAnswer(String(error));
   }
-  if (!response.ok) throw refused(await wentWrong(response));
+  if (!response.ok) throw refused(await wentWrong(response), asked);
   return take(response);
 }
 
