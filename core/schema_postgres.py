@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from core.database import ANSWER_SECONDS, LOST, first_line
 from core.errors import StartupError
+from core.sentences import Sentence, said
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -72,21 +73,22 @@ class Schema:
 
     @property
     def problem(self) -> str:
-        """One line that says what to do; '' for a usable one."""
+        """In English; '' for a usable one."""
+        return "" if self.usable else self.told().in_words()
+
+    def told(self) -> Sentence:
+        """One line: how it stands, and what to do about one that is not usable."""
         match self.state:
             case SchemaState.EMPTY:
-                return "the database is empty: nothing has been set up yet. `onsale serve` or `onsale migrate` does it"
+                return said("schema.empty")
             case SchemaState.OLDER:
-                return (
-                    f"the database's schema is that of an older release ({self.revision}; this one has {head()}): run "
-                    "`onsale migrate`, or start `onsale serve`, which does it"
-                )
+                return said("schema.older", revision=self.revision, program=head())
+            case SchemaState.CURRENT:
+                return said("schema.current", revision=self.revision)
+            case SchemaState.NEWER:
+                return said("schema.newer", revision=self.revision, program=head())
             case SchemaState.TOO_NEW:
-                return (
-                    f"the database's schema is that of a newer release ({self.revision}), and needs a program that "
-                    f"knows {self.needs}; this one knows {head()}: install the newer release here as well"
-                )
-        return ""
+                return said("schema.too_new", revision=self.revision, needs=self.needs, program=head())
 
 
 @cache

@@ -14,7 +14,7 @@ from core.database import BACKGROUND_SECONDS, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed
 from core.diagnosis.seats_redis import lock
 from core.seats.board import STATE_OF_STATUS, SeatState
-from core.sentences import said
+from core.sentences import Sentence, said
 from core.venue.event import Event
 
 _SEATS = "SELECT ordinal, status FROM shown_seats WHERE event_id = $1 ORDER BY ordinal"
@@ -35,27 +35,29 @@ async def board(client: Redis, slug: str, event: Event | None, database: databas
     if states is None or epoch is None:
         yield fail("board", Cause.BOARD_LOST, said("board.lost"), fix="board")
         return
-    detail = f"epoch {_number(epoch)}, version {_number(counter)}"
+    standing = said("board.standing", epoch=_number(epoch), version=_number(counter))
     if event is None:
-        yield passed("board", detail)
+        yield passed("board", standing)
         return
     states = states if isinstance(states, bytes) else states.encode("latin-1")
     async with raw(database) as connection:
         known = await connection.fetchval(_EPOCH, event.id)
         rows = await connection.fetch(_SEATS, event.id, timeout=BACKGROUND_SECONDS)
-    wrong = None
+    wrong: Sentence | None = None
     if len(states) != len(rows):
-        wrong = f"it has {len(states)} seats, the hall {len(rows)}"
+        wrong = said("board.other_seats", seats=len(states), hall=len(rows))
     elif any(byte > max(SeatState) for byte in states):
-        wrong = "it has a state that no seat can be in"
+        wrong = said("board.bad_state")
     elif not _number(epoch).isdigit() or not _number(counter).isdigit():
-        wrong = f"its version is {_number(epoch)[:20]!r}, {_number(counter)[:20]!r}"
+        wrong = said("board.bad_version", epoch=repr(_number(epoch)[:20]), version=repr(_number(counter)[:20]))
     elif int(_number(epoch)) != known:
-        wrong = f"its epoch is {_number(epoch)}, PostgreSQL's {known}: an old copy"
+        wrong = said("board.old", epoch=_number(epoch), known=str(known))
     if wrong is not None:
-        yield fail("board", Cause.BOARD_DAMAGED, f"{detail}; {wrong}", fix="board anew")
+        yield fail(
+            "board", Cause.BOARD_DAMAGED, said("board.damaged", standing=standing, wrong=wrong), fix="board anew"
+        )
         return
-    yield passed("board", detail)
+    yield passed("board", standing)
     differs = _differing(states, rows)
     if differs:
         # What was under way between the two looks is gone by now.
@@ -79,10 +81,9 @@ def _differing(states: bytes, rows: Sequence[Any]) -> list[int]:
 
 def _judged(differs: Sequence[int]) -> Finding:
     if not differs:
-        return passed("seats", "the board shows what PostgreSQL says")
+        return passed("seats", said("board.agrees"))
     shown = ", ".join(map(str, differs[:_SHOWN])) + (" ..." if len(differs) > _SHOWN else "")
-    detail = f"{len(differs)} seats are shown otherwise than PostgreSQL says: {shown}"
-    return fail("seats", Cause.MISMATCH, detail, fix="seats")
+    return fail("seats", Cause.MISMATCH, said("board.differs", number=len(differs), seats=shown), fix="seats")
 
 
 def _number(value: bytes | str | None) -> str:

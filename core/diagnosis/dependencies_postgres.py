@@ -12,7 +12,7 @@ import databases
 from core.database import first_line, raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.errors import StoreUnavailable
-from core.schema_postgres import SchemaState, head, read_schema
+from core.schema_postgres import SchemaState, read_schema
 from core.sentences import said
 
 _FULL = 0.8
@@ -88,11 +88,10 @@ async def schema(database: databases.Database) -> AsyncIterator[Finding]:
         yield _away(error)
         return
     if found.usable:
-        newer = f", of a newer release that {head()} can work with" if found.state is SchemaState.NEWER else ""
-        yield passed("schema", f"{found.revision}{newer}")
+        yield passed("schema", found.told())
     else:
         cause = Cause.SCHEMA_TOO_NEW if found.state is SchemaState.TOO_NEW else Cause.SCHEMA_OLDER
-        yield fail("schema", cause, found.problem)
+        yield fail("schema", cause, found.told())
 
 
 def _away(error: BaseException) -> Finding:

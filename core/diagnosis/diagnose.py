@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from core.booking.checkout import Checkout
@@ -46,6 +45,7 @@ from core.payments.payments import Payments
 from core.process.tasks import awaited, end
 from core.seats.scripts_redis import SeatScripts
 from core.seats.seats import Seats
+from core.sentences import said
 from core.signing_key_postgres import known_fingerprint
 from core.upkeep.reconcile import Reconcile
 from core.upkeep.seat_rows_postgres import SeatRows
@@ -212,7 +212,7 @@ class Diagnose:
         if question.reservation is not None:
             walk.row = await money_postgres.find_reservation(self._database, question.reservation)
             if walk.row is None:
-                told = f"there is no reservation {question.reservation}"
+                told = said("reservation.none", id=str(question.reservation))
                 yield fail("reservation", Cause.RESERVATION_NOT_FOUND, told)
             else:
                 walk.visitor = walk.row["visitor"]
@@ -222,7 +222,7 @@ class Diagnose:
                 # As PostgreSQL has it now: a console's copy may be a second old.
                 walk.event = await self._events.fresh(slug)
             except EventNotFound:
-                yield fail("sale", Cause.EVENT_NOT_FOUND, f"there is no event {slug!r}")
+                yield fail("sale", Cause.EVENT_NOT_FOUND, said("sale.none", slug=repr(slug)))
         if walk.event is not None:
             walk.payers = await money_postgres.payers(self._database, walk.event.id)
             if walk.row is None and walk.visitor is not None:
@@ -393,8 +393,8 @@ class Diagnose:
 
 
 def _with(finding: Finding, trouble: str) -> Finding:
-    """What the engine says of itself is told in English, as it says it."""
-    return replace(finding, detail=f"{finding.detail}; {trouble}", said=None)
+    """What the engine says of itself is told as it says it."""
+    return finding.seen_as(said("store.trouble", seen=finding.said, trouble=trouble))
 
 
 def _failed(found: Sequence[Finding], *causes: Cause) -> bool:

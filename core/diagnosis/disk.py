@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.sentences import said
 
 #: Below this the engines soon stop; a log file of PostgreSQL's has 16 MiB.
 _LITTLE = 256 * 2**20
@@ -19,10 +20,10 @@ def disk(folder: Path) -> Iterable[Finding]:
         free = shutil.disk_usage(folder).free
     except OSError:
         return
-    detail = f"{free / 2**20:,.0f} MiB free for {folder}"
+    seen = said("disk.free", mebibytes=f"{free / 2**20:,.0f}", folder=str(folder))
     if free < _NOTHING:
-        yield fail("disk", Cause.DISK_FULL, detail)
+        yield fail("disk", Cause.DISK_FULL, seen)
     elif free < _LITTLE:
-        yield warn("disk", Cause.DISK_FULL, detail)
+        yield warn("disk", Cause.DISK_FULL, seen)
     else:
-        yield passed("disk", detail)
+        yield passed("disk", seen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from core.languages import DEFAULT, LANGUAGES, text, translations
@@ -125,8 +125,8 @@ def advice(cause: Cause) -> str:
 class Finding:
     """One step's result. `fix` names a safe mend that `--fix` may make; `about` says for what: a key, a reservation.
 
-    `detail`: what was seen, in English; `said`: the same for other languages. `subject`: whose alert it is, where that
-    is neither an event nor everybody.
+    `said`: what was seen; `detail`: the same in English. `subject`: whose alert it is, where that is neither an event
+    nor everybody.
     """
 
     step: str
@@ -137,31 +137,22 @@ class Finding:
     fixed: bool = False
     about: str | None = None
     subject: str | None = None
-    said: Sentence | None = None
+    said: Sentence = field(kw_only=True)
+
+    def seen_as(self, said: Sentence) -> Finding:
+        return replace(self, said=said, detail=said.in_words())
 
 
-#: What was seen: a sentence wherever it can be an alert; else it may be told in English alone.
-Seen = str | Sentence
+def passed(step: str, seen: Sentence) -> Finding:
+    return Finding(step, Level.PASS, seen.in_words(), said=seen)
 
 
-def passed(step: str, seen: Seen) -> Finding:
-    return _finding(step, Level.PASS, None, seen)
+def warn(step: str, cause: Cause, seen: Sentence, fix: str | None = None, about: str | None = None) -> Finding:
+    return Finding(step, Level.WARN, seen.in_words(), cause, fix, about=about, said=seen)
 
 
-def warn(step: str, cause: Cause, seen: Seen, fix: str | None = None, about: str | None = None) -> Finding:
-    return _finding(step, Level.WARN, cause, seen, fix, about)
-
-
-def fail(step: str, cause: Cause, seen: Seen, fix: str | None = None, about: str | None = None) -> Finding:
-    return _finding(step, Level.FAIL, cause, seen, fix, about)
-
-
-def _finding(
-    step: str, level: Level, cause: Cause | None, seen: Seen, fix: str | None = None, about: str | None = None
-) -> Finding:
-    said = seen if isinstance(seen, Sentence) else None
-    detail = seen if isinstance(seen, str) else seen.in_words()
-    return Finding(step, level, detail, cause, fix, about=about, said=said)
+def fail(step: str, cause: Cause, seen: Sentence, fix: str | None = None, about: str | None = None) -> Finding:
+    return Finding(step, Level.FAIL, seen.in_words(), cause, fix, about=about, said=seen)
 
 
 #: What can still keep a buyer whose seats are confirmed from the ticket, or from money that is owed.

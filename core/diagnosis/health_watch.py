@@ -240,7 +240,7 @@ def _sightings(report: HealthReport) -> list[Sighting]:
             severity="fail" if finding.level is Level.FAIL else "warn",
             detail=finding.detail,
             action=advice(finding.cause),
-            said=finding.said.told() if finding.said else None,
+            said=finding.said.told(),
         )
         for subject, finding in report.wrong
         if finding.cause is not None

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from core import keys
 from core.diagnosis.finding import Cause, Finding, fail, passed
 from core.process.source_files import SourceFiles
+from core.sentences import Sentence, said
 
 OF_A_SALE: Final[Mapping[Callable[[str], str], str]] = {
     keys.waiting_queue: "zset",
@@ -66,37 +67,44 @@ _SET_ASIDE: Final = SourceFiles(__file__, "lua")["set_aside"]
 async def sale_keys(client: Redis, slug: str) -> AsyncIterator[Finding]:
     """Of those that are there. Raises StoreUnavailable, or what Redis raises."""
     numbers = [name(slug) for name in _NUMBERS]
-    async for finding in _judged(client, {name(slug): kind for name, kind in OF_A_SALE.items()}, numbers, slug):
+    async for finding in _judged(
+        client,
+        {name(slug): kind for name, kind in OF_A_SALE.items()},
+        numbers,
+        lambda number: said("keys.fine", number=number, slug=slug),
+    ):
         yield finding
 
 
 async def common_keys(client: Redis, providers: Iterable[str]) -> AsyncIterator[Finding]:
     """Those that are no sale's own. `providers`: whose circuits are kept. Raises what `sale_keys` does."""
     circuits = dict.fromkeys(map(keys.breaker, providers), "hash")
-    async for finding in _judged(client, {**OF_ALL, **circuits}, [keys.mail_turn()], "all sales"):
+    async for finding in _judged(
+        client, {**OF_ALL, **circuits}, [keys.mail_turn()], lambda number: said("keys.fine_common", number=number)
+    ):
         yield finding
 
 
 async def _judged(
-    client: Redis, kinds: Mapping[str, str], numbers: Iterable[str], whose: str
+    client: Redis, kinds: Mapping[str, str], numbers: Iterable[str], fine: Callable[[int], Sentence]
 ) -> AsyncIterator[Finding]:
     async with client.pipeline(transaction=False) as pipe:
         for key in kinds:
             pipe.type(key)
         found = [_text(kind) for kind in await pipe.execute()]
     wrong = {
-        key: f"is a {kind} and should be a {wanted}"
+        key: said("keys.kind", key=key, kind=kind, wanted=wanted)
         for (key, wanted), kind in zip(kinds.items(), found, strict=True)
         if kind not in ("none", wanted)
     }
     for key in numbers:
         value = None if key in wrong else await client.get(key)
         if value is not None and not _is_number(_text(value)):
-            wrong[key] = f"is {_text(value)[:40]!r} and should be a number"
+            wrong[key] = said("keys.number", key=key, value=repr(_text(value)[:40]))
     for key, why in wrong.items():
-        yield fail("keys", Cause.KEY_DAMAGED, f"{key} {why}", "key", key)
+        yield fail("keys", Cause.KEY_DAMAGED, why, "key", key)
     if not wrong:
-        yield passed("keys", f"{sum(kind != 'none' for kind in found)} keys of {whose} are what they should be")
+        yield passed("keys", fine(sum(kind != "none" for kind in found)))
 
 
 async def set_aside(client: Redis, key: str) -> bool:

@@ -12,6 +12,7 @@ import aiosmtplib
 
 from core.diagnosis.finding import Cause, Finding, fail, passed
 from core.notifications.email_smtp import MailServer, start_tls
+from core.sentences import said
 
 _PATIENCE_SECONDS = 3.0
 
@@ -38,11 +39,13 @@ async def mail(smtp_url: str, sender: str, folder: Path) -> AsyncIterator[Findin
             await client.mail(parseaddr(sender)[1])
             await client.rset()
     except TimeoutError:
-        yield fail("mail server", Cause.MAIL_AWAY, f"{where} does not answer within {_PATIENCE_SECONDS:g} s")
+        told = said("mail.silent", server=where, seconds=f"{_PATIENCE_SECONDS:g}")
+        yield fail("mail server", Cause.MAIL_AWAY, told)
     except (aiosmtplib.SMTPException, OSError) as error:
-        yield fail("mail server", Cause.MAIL_AWAY, f"{where} takes no e-mail from {sender}: {_told(error)}")
+        told = said("mail.refuses", server=where, sender=sender, why=_told(error))
+        yield fail("mail server", Cause.MAIL_AWAY, told)
     else:
-        yield passed("mail server", f"{where} takes e-mails from {sender}")
+        yield passed("mail server", said("mail.takes", server=where, sender=sender))
     finally:
         client.close()
 
@@ -57,5 +60,5 @@ def _folder(folder: Path) -> Finding:
     # It is made with the first e-mail.
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if os.access(there, os.W_OK | os.X_OK):
-        return passed("mail", f"e-mails are written to {folder}: no SMTP_URL is set")
-    return fail("mail", Cause.MAIL_AWAY, f"{folder} cannot be written, and no SMTP_URL is set")
+        return passed("mail", said("mail.folder", folder=str(folder)))
+    return fail("mail", Cause.MAIL_AWAY, said("mail.no_folder", folder=str(folder)))

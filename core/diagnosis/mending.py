@@ -14,6 +14,7 @@ from core.diagnosis.finding import Finding
 from core.errors import OnsaleError, ReservationNotFound
 from core.process.store_redis import REDIS_LOST
 from core.seats.seats import Seats
+from core.sentences import said
 from core.upkeep.janitor_redis import delete_lock_without_ttl
 from core.upkeep.reconcile import Reconcile
 from core.venue.event import Event
@@ -87,10 +88,9 @@ class Mending:
             else:
                 return finding
         except (OnsaleError, *REDIS_LOST) as error:
-            return replace(finding, detail=f"{finding.detail}; not mended: {type(error).__name__}")
-        return replace(
-            finding, detail=f"{finding.detail}; {'mended' if done else 'nothing was left to mend'}", fixed=done
-        )
+            return finding.seen_as(said("mended.failed", seen=finding.said, error=type(error).__name__))
+        became = said("mended.done", seen=finding.said) if done else said("mended.nothing", seen=finding.said)
+        return replace(finding.seen_as(became), fixed=done)
 
     async def _board(self, event: Event, _: str) -> bool:
         await self._seats.ensure_board(event)
@@ -146,6 +146,9 @@ class Mending:
         except ReservationNotFound:
             return finding
         if not state.owed:
-            return replace(finding, detail=f"{finding.detail}; tried again: given back", fixed=True)
-        still = "another process is at it" if state.busy else f"refused again, code {state.code or 'none'}"
-        return replace(finding, detail=f"{finding.detail}; tried again: {still}")
+            return replace(finding.seen_as(said("mended.given_back", seen=finding.said)), fixed=True)
+        return finding.seen_as(
+            said("mended.busy", seen=finding.said)
+            if state.busy
+            else said("mended.refused", seen=finding.said, code=state.code or "none")
+        )

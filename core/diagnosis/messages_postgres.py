@@ -71,13 +71,13 @@ async def email(database: databases.Database, reservation: UUID) -> AsyncIterato
     async with raw(database) as connection, planned_anew(connection):
         row = await connection.fetchrow(_EMAIL, reservation)
     if row is None:
-        yield passed("e-mail", "none is due yet")
+        yield passed("e-mail", said("email.none"))
     elif row["mailed"]:
-        yield passed("e-mail", f"{row['type']} was sent")
+        yield passed("e-mail", said("email.sent", type=row["type"]))
     elif row["dead"]:
-        yield fail("e-mail", Cause.EMAIL_DEAD, f"{row['type']} was given up: {row['dead'][:200]}")
+        yield fail("e-mail", Cause.EMAIL_DEAD, said("email.dead", type=row["type"], why=row["dead"][:200]))
     else:
-        where = "handed over, not sent yet" if row["sent"] else "still in the outbox"
-        why = f"; {row['error'][:200]}" if row["error"] else ""
+        why = (row["error"] or "")[:200]
+        seen = said("email.handed_over", type=row["type"]) if row["sent"] else said("email.in_outbox", type=row["type"])
         cause = Cause.MAIL_AWAY if "mail server" in why else Cause.EMAIL_PENDING
-        yield warn("e-mail", cause, f"{row['type']} is {where}{why}")
+        yield warn("e-mail", cause, said("email.error", standing=seen, why=why) if why else seen)

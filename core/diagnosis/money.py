@@ -20,60 +20,89 @@ _SHUT = frozenset({Mode.OPEN, Mode.FORCED_OPEN})
 async def reservation(row: Any, is_gone: Callable[[str], bool]) -> AsyncIterator[Finding]:
     """`is_gone`: whether the process that has a claim works no more."""
     step = "reservation"
-    facts = (
-        f"{row['status']} since {iso(row['updated_at'])}, seats {list(row['seats'])}, {row['amount']} {row['currency']}"
-    )
-    payment = (
-        f"attempt {row['number']} {row['payment']}, {row['tries']} tries, provider {row['provider'] or 'none'}"
-        f"{', code ' + row['error_code'] if row['error_code'] else ''}"
-    )
-    owed = f"; {row['owed']} refunds owed" + (f", code {row['refund_code']}" if row["refund_code"] else "")
-    detail = f"{facts}; {payment}{owed if row['owed'] else ''}"
+    facts = _facts(row)
     if row["status"] == "PAYING" and row["order_no"] is None:
-        yield fail(step, Cause.PAYMENT_WITHOUT_ORDER, f"{facts}; it has no order", "orderless", str(row["id"]))
+        told = said("reservation.orderless", facts=facts)
+        yield fail(step, Cause.PAYMENT_WITHOUT_ORDER, told, "orderless", str(row["id"]))
         return
+    seen = _owed(row, said("reservation.standing", facts=facts, payment=_payment(row)))
     if row["claimed"] and is_gone(row["claimed_by"]):
-        left = f"claimed by {row['claimed_by']}, which is gone, for {row['claim_seconds']:.0f} s more"
-        yield fail(step, Cause.PAYMENT_CLAIM_LEFT_BEHIND, f"{detail}; {left}", "claim", str(row["id"]))
+        seconds = round(row["claim_seconds"])
+        told = said("reservation.claimed", standing=seen, who=row["claimed_by"], seconds=seconds)
+        yield fail(step, Cause.PAYMENT_CLAIM_LEFT_BEHIND, told, "claim", str(row["id"]))
         return
     if row["forgotten"]:
-        yield fail(
-            step, Cause.PAYMENT_STUCK, f"{detail}; its time is over, and nothing is due", "claim", str(row["id"])
-        )
+        told = said("reservation.forgotten", standing=seen)
+        yield fail(step, Cause.PAYMENT_STUCK, told, "claim", str(row["id"]))
         return
     if row["overdue"]:
-        yield fail(step, Cause.PAYMENT_STUCK, f"{detail}; due, and no process works on it", fix="payments")
+        yield fail(step, Cause.PAYMENT_STUCK, said("reservation.due", standing=seen), fix="payments")
         return
     if row["owed"] and row["needs_person_at"]:
-        refused = f"{detail}; refused, a person is needed since {iso(row['needs_person_at'])}"
-        yield fail(step, Cause.REFUND_REFUSED, refused, "refund", str(row["id"]))
+        told = said("reservation.needs_person", standing=seen, since=iso(row["needs_person_at"]))
+        yield fail(step, Cause.REFUND_REFUSED, told, "refund", str(row["id"]))
         return
     match row["status"], row["reason"]:
         case "PAYING", _ if row["payment"] in ("AUTHORISED", "CALLED") and _refuses_us(row):
             # Asked until the deadline, and refused each time: waiting mends nothing.
-            yield fail(step, Cause.SHOPS_FAULT, f"{detail}; the provider refuses our key")
+            yield fail(step, Cause.SHOPS_FAULT, said("reservation.refuses_us", standing=seen))
         case "PAYING", Reason.PARKED:
-            yield warn(step, Cause.PAYMENT_PARKED, detail)
+            yield warn(step, Cause.PAYMENT_PARKED, seen)
         case "PAYING", Reason.CHECKING:
-            yield warn(step, Cause.PAYMENT_UNKNOWN, f"{detail}; settled by {iso(row['deadline'])} at the latest")
+            told = said("reservation.settled_by", standing=seen, until=iso(row["deadline"]))
+            yield warn(step, Cause.PAYMENT_UNKNOWN, told)
         case "PAYING", Reason.SHOPS_FAULT:
-            yield warn(step, Cause.SHOPS_FAULT, detail)
+            yield warn(step, Cause.SHOPS_FAULT, seen)
         case "PAYING", _ if row["payment"] in ("OPEN", "CLOSED", "DECLINED"):
-            yield warn(step, Cause.PAYMENT_AWAITED, detail)
+            yield warn(step, Cause.PAYMENT_AWAITED, seen)
         case "PAYING", _:
-            yield warn(step, Cause.PAYMENT_UNDER_WAY, detail)
+            yield warn(step, Cause.PAYMENT_UNDER_WAY, seen)
         case "CONFIRMED", _:
-            yield passed(step, detail)
+            yield passed(step, seen)
         case _, _ if row["owed"]:
-            yield warn(step, Cause.REFUND_PENDING, detail)
+            yield warn(step, Cause.REFUND_PENDING, seen)
         case "FAILED", Reason.SHOPS_FAULT:
-            yield warn(step, Cause.SHOPS_FAULT, detail)
+            yield warn(step, Cause.SHOPS_FAULT, seen)
         case "FAILED", Reason.DECLINED:
-            yield warn(step, Cause.PAYMENT_DECLINED, detail)
+            yield warn(step, Cause.PAYMENT_DECLINED, seen)
         case "FAILED", _:
-            yield warn(step, Cause.PAYMENT_FAILED, f"{detail}; reason {row['reason']}")
+            yield warn(step, Cause.PAYMENT_FAILED, _because(row, seen))
         case _:
-            yield warn(step, Cause.RESERVATION_CANCELLED, f"{detail}; reason {row['reason']}")
+            yield warn(step, Cause.RESERVATION_CANCELLED, _because(row, seen))
+
+
+def _facts(row: Any) -> Sentence:
+    return said(
+        "reservation.facts",
+        status=row["status"],
+        since=iso(row["updated_at"]),
+        seats=str(list(row["seats"])),
+        amount=str(row["amount"]),
+        currency=row["currency"],
+    )
+
+
+def _payment(row: Any) -> Sentence:
+    attempt = said(
+        "reservation.attempt",
+        number=str(row["number"]),
+        state=str(row["payment"]),
+        tries=str(row["tries"]),
+        provider=row["provider"] or "none",
+    )
+    return said("reservation.attempt_code", attempt=attempt, code=row["error_code"]) if row["error_code"] else attempt
+
+
+def _owed(row: Any, standing: Sentence) -> Sentence:
+    if not row["owed"]:
+        return standing
+    if row["refund_code"]:
+        return said("reservation.owed_code", standing=standing, owed=row["owed"], code=row["refund_code"])
+    return said("reservation.owed", standing=standing, owed=row["owed"])
+
+
+def _because(row: Any, standing: Sentence) -> Sentence:
+    return said("reservation.reason", standing=standing, reason=str(row["reason"]))
 
 
 def _refuses_us(row: Any) -> bool:

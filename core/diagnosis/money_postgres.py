@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 from uuid import UUID
 
@@ -129,8 +130,8 @@ async def orphans(database: databases.Database, event_id: int) -> AsyncIterator[
     async with raw(database) as connection:
         rows = await connection.fetch(_ORPHANS, event_id)
     for row in rows:
-        detail = f"reservation {row['id']} has no order at any provider"
-        yield fail("payments", Cause.PAYMENT_WITHOUT_ORDER, detail, "orderless", str(row["id"]))
+        told = said("payments.orderless", id=str(row["id"]))
+        yield fail("payments", Cause.PAYMENT_WITHOUT_ORDER, told, "orderless", str(row["id"]))
 
 
 async def latest_reservation(database: databases.Database, event_id: int, visitor: str) -> UUID | None:
@@ -215,4 +216,5 @@ async def provider_lists(database: databases.Database) -> AsyncIterator[Finding]
         else:
             fine.append(said("lists.never_compared", provider=account.provider))
     if not found:
-        yield passed(step, "; ".join(one.in_words() for one in fine) or "nothing compared yet")
+        read = reduce(lambda before, one: said("lists.and", one=before, other=one), fine) if fine else None
+        yield passed(step, read or said("lists.nothing"))

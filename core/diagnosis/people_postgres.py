@@ -14,6 +14,7 @@ import databases
 from core.clock import iso
 from core.database import raw
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
+from core.sentences import Sentence, said
 from core.venue.event import Event
 from core.waiting_room.phases import doors
 
@@ -78,22 +79,22 @@ async def phases(
     near = [*open_now.coded.values(), *([open_now.free] if open_now.free is not None else [])]
     async with raw(database) as connection:
         for row in await connection.fetch(_OF_PHASES, event.id, [phase.name for phase in near]):
-            detail = f"{row['name']} has sold {row['sold']} of at most {row['quota']} seats"
+            seen = said("phase.sold", phase=row["name"], sold=row["sold"], quota=row["quota"])
             if row["offered"]:
-                detail += f", and offers {row['offered']} to its waiting list"
+                seen = said("phase.offered", standing=seen, offered=int(row["offered"]))
             full = row["sold"] + row["offered"] >= row["quota"]
-            yield warn("phase", Cause.QUOTA_REACHED, detail) if full else passed("phase", detail)
+            yield warn("phase", Cause.QUOTA_REACHED, seen) if full else passed("phase", seen)
         own = await connection.fetchrow(_OF_CODE, event.id, code, visitor) if code and visitor else None
     if own is not None:
         spent = own["used_by_others"] >= own["uses"] and not own["bought"]
-        detail = f"the visitor's code is good for {own['uses']} purchases, others made {own['used_by_others']}"
+        seen = said("code.used", uses=own["uses"], others=own["used_by_others"])
         if own["revoked_at"] is not None:
-            yield fail("code", Cause.CODE_USED, f"the visitor's code was revoked {iso(own['revoked_at'])}")
+            yield fail("code", Cause.CODE_USED, said("code.revoked", time=iso(own["revoked_at"])))
         else:
-            yield fail("code", Cause.CODE_USED, detail) if spent else passed("code", detail)
+            yield fail("code", Cause.CODE_USED, seen) if spent else passed("code", seen)
     elif visitor is not None and open_now.want_a_code:
         names = ", ".join(phase.name for phase in near)
-        yield fail("code", Cause.CODE_WANTED, f"{names}: for those who have a code, and {visitor} has given none")
+        yield fail("code", Cause.CODE_WANTED, said("code.wanted", phases=names, visitor=visitor))
 
 
 async def allowed(
@@ -106,34 +107,35 @@ async def allowed(
         seats = await connection.fetchval(_SEATS, event.id, visitor)
         paused = await connection.fetchval(_FAILED, event.id, visitor)
     if removal is not None:
-        detail = f"{visitor} is kept out until {iso(removal['until'])} by {removal['actor']}"
-        yield fail("removal", Cause.VISITOR_REMOVED, detail)
+        until, who = iso(removal["until"]), removal["actor"]
+        yield fail("removal", Cause.VISITOR_REMOVED, said("removal.visitor", visitor=visitor, until=until, who=who))
     for finding in _kept_out(networks, network):
         yield finding
     if paused is not None:
-        detail = f"five payments of {visitor} failed in a row: the next one from {iso(paused)}"
-        yield fail("payments", Cause.PAYMENT_PAUSED, detail)
-    detail = f"{visitor} has {seats} of at most {event.max_seats} seats"
-    yield warn("seats", Cause.SEAT_LIMIT, detail) if seats >= event.max_seats else passed("seats", detail)
+        yield fail("payments", Cause.PAYMENT_PAUSED, said("payments.paused", visitor=visitor, time=iso(paused)))
+    seen = said("seats.of_visitor", visitor=visitor, seats=seats, most=event.max_seats)
+    yield warn("seats", Cause.SEAT_LIMIT, seen) if seats >= event.max_seats else passed("seats", seen)
 
 
 def _kept_out(removed: Sequence[Any], network: str | None) -> Iterator[Finding]:
     """Networks are wider or narrower than those that places count in: whose address it is only the customer knows."""
-    told = [f"{one['network']} until {iso(one['until'])} by {one['actor']}" for one in removed]
+    told = [_removed(one) for one in removed]
     own = _network(network)
     if own is None:
         if told:
-            yield warn("removal", Cause.NETWORKS_REMOVED, f"kept out: {', '.join(told[:_SHOWN])}")
+            yield warn("removal", Cause.NETWORKS_REMOVED, said("removal.networks", networks=told[:_SHOWN]))
         return
-    for one, text in zip(removed, told, strict=True):
+    for one, network_told in zip(removed, told, strict=True):
         if one["network"].version == own.version and own.overlaps(one["network"]):
             whole = own.subnet_of(one["network"])
-            detail = f"the visitor comes from {own}; kept out: {text}"
+            seen = said("removal.comes_from", own=str(own), network=network_told)
             yield (
-                fail("removal", Cause.VISITOR_REMOVED, detail)
-                if whole
-                else warn("removal", Cause.NETWORKS_REMOVED, detail)
+                fail("removal", Cause.VISITOR_REMOVED, seen) if whole else warn("removal", Cause.NETWORKS_REMOVED, seen)
             )
+
+
+def _removed(one: Any) -> Sentence:
+    return said("removal.network", network=str(one["network"]), until=iso(one["until"]), who=one["actor"])
 
 
 def _network(text: str | None) -> Any | None:

@@ -11,6 +11,7 @@ from core.clock import Clock, iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.seats.scripts_redis import PAYMENT_PROTECTION_MS
 from core.seats.seats import Seats
+from core.sentences import said
 from core.venue.event import Event
 from core.waiting_room.place import PlaceState
 from core.waiting_room.queue_redis import WaitingRoom
@@ -34,33 +35,48 @@ async def visitor(
     place = await waiting_room.place(event, name)
     if place is None:
         spent = await client.zscore(keys.waiting_spent(event.slug), name)
-        was = f"had number {int(spent)}, which was used" if spent else "has no number"
-        yield warn("visitor", Cause.VISITOR_OUT, f"{name} is neither waiting nor in; {was}")
+        seen = (
+            said("visitor.out_had", visitor=name, number=int(spent))
+            if spent
+            else said("visitor.out_none", visitor=name)
+        )
+        yield warn("visitor", Cause.VISITOR_OUT, seen)
     elif place.state is PlaceState.WAITING:
-        eta = f", about {place.eta_seconds} s" if place.eta_seconds is not None else ""
-        yield warn("visitor", Cause.VISITOR_WAITING, f"{name} waits: number {place.number}, {place.ahead} ahead{eta}")
+        seen = said("visitor.waits", visitor=name, number=place.number, ahead=place.ahead)
+        if place.eta_seconds is not None:
+            seen = said("visitor.waits_about", standing=seen, seconds=place.eta_seconds)
+        yield warn("visitor", Cause.VISITOR_WAITING, seen)
         yield await _heard(client, times, clock, keys.waiting_beats(event.slug), name, times.waiting_grace)
     elif place.state is PlaceState.ENTERED:
-        draw = f" at {iso(place.entry.draw_at)}" if place.entry is not None else ""
-        yield passed("visitor", f"{name} has entered the pre-queue: the order is drawn{draw}")
+        yield passed(
+            "visitor",
+            said("visitor.entered_at", visitor=name, time=iso(place.entry.draw_at))
+            if place.entry is not None
+            else said("visitor.entered", visitor=name),
+        )
     else:
         until = iso(place.until) if place.until else "?"
-        yield passed("visitor", f"{name} is in until {until}")
+        yield passed("visitor", said("visitor.is_in_until", visitor=name, until=until))
         yield await _heard(client, times, clock, keys.active_users(event.slug), name, times.active_grace)
     text = await client.hget(keys.baskets(event.slug), name)
     basket = await seats.basket(event, name)
     if basket is not None and basket.paying and payers is not None and name not in payers:
         since = await _paying_seconds(client, event.slug, basket.seats)
-        detail = f"{list(basket.seats)} have been kept for a payment for {since:.0f} s, and there is no reservation"
+        seen = said("basket.kept", seats=str(list(basket.seats)), seconds=round(since))
         stuck = since > _BEGUN_SECONDS
-        yield fail("basket", Cause.BASKET_STUCK, detail, "basket", name) if stuck else passed("basket", detail)
+        yield fail("basket", Cause.BASKET_STUCK, seen, "basket", name) if stuck else passed("basket", seen)
     elif basket is not None:
-        what = "is paying for" if basket.paying else "holds"
-        yield passed("basket", f"{what} {list(basket.seats)} until {iso(basket.until)}, fence {basket.fence}")
+        seats_told, until, fence = str(list(basket.seats)), iso(basket.until), str(basket.fence)
+        yield passed(
+            "basket",
+            said("basket.pays", seats=seats_told, until=until, fence=fence)
+            if basket.paying
+            else said("basket.holds", seats=seats_told, until=until, fence=fence),
+        )
     elif text is not None:
-        yield warn("basket", Cause.BASKET_LAPSED, "the hold ran out")
+        yield warn("basket", Cause.BASKET_LAPSED, said("basket.lapsed"))
     else:
-        yield passed("basket", "holds nothing")
+        yield passed("basket", said("basket.none"))
 
 
 async def known_place(client: Redis, slug: str, name: str) -> AsyncIterator[Finding]:
@@ -70,12 +86,13 @@ async def known_place(client: Redis, slug: str, name: str) -> AsyncIterator[Find
         await client.zscore(keys.active_users(slug), name),
     )
     if active is not None:
-        yield passed("visitor", f"{name} is in")
+        yield passed("visitor", said("visitor.is_in", visitor=name))
     elif number is not None:
         ahead = await client.zrank(keys.waiting_queue(slug), name)
-        yield warn("visitor", Cause.VISITOR_WAITING, f"{name} waits: number {int(number)}, {ahead} ahead")
+        seen = said("visitor.waits", visitor=name, number=int(number), ahead=ahead or 0)
+        yield warn("visitor", Cause.VISITOR_WAITING, seen)
     else:
-        yield warn("visitor", Cause.VISITOR_OUT, f"{name} is neither waiting nor in")
+        yield warn("visitor", Cause.VISITOR_OUT, said("visitor.out", visitor=name))
 
 
 async def _paying_seconds(client: Redis, slug: str, seats: Sequence[int]) -> float:
@@ -87,9 +104,9 @@ async def _paying_seconds(client: Redis, slug: str, seats: Sequence[int]) -> flo
 async def _heard(client: Redis, times: VisitTimes, clock: Clock, key: str, name: str, grace: float) -> Finding:
     score = await client.zscore(key, name)
     if score is None:
-        return passed("heartbeat", "none needed")
+        return passed("heartbeat", said("heartbeat.none"))
     age = max(0.0, clock.now().timestamp() - score / 1000)
-    detail = f"last heard {age:.0f} s ago, out after {grace:.0f} s"
+    seen = said("heartbeat.last", seconds=round(age), grace=round(grace))
     # Two beats missed: a browser that is well would have been heard.
     late = age > min(2.5 * times.beat, grace)
-    return warn("heartbeat", Cause.HEARTBEAT_LATE, detail) if late else passed("heartbeat", detail)
+    return warn("heartbeat", Cause.HEARTBEAT_LATE, seen) if late else passed("heartbeat", seen)

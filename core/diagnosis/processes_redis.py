@@ -94,10 +94,10 @@ def signing_keys(found: Processes, fingerprint: str | None) -> Iterable[Finding]
     right = fingerprint or (min(told) if len(told) > 1 else None)
     wrong = [one for one in found.alive if one.key and right and one.key != right]
     if wrong:
-        named = ", ".join(f"process {one.pid} on {one.host}" for one in wrong)
-        yield fail("signing key", Cause.SIGNING_KEYS_DIFFER, f"{named}: another key than the installation's")
+        differ = said("signing_key.differs", processes=[named(one) for one in wrong])
+        yield fail("signing key", Cause.SIGNING_KEYS_DIFFER, differ)
     elif told:
-        yield passed("signing key", "all processes have the installation's")
+        yield passed("signing key", said("signing_key.same"))
 
 
 def refused_callers(found: Processes, visitor: str | None) -> Iterable[Finding]:
@@ -107,13 +107,12 @@ def refused_callers(found: Processes, visitor: str | None) -> Iterable[Finding]:
         for who, count in one.limited.items():
             counts[who] = counts.get(who, 0) + count
     if visitor is not None and visitor in counts:
-        yield fail(
-            "rate limit", Cause.RATE_LIMITED, f"{visitor} was refused {counts[visitor]} times in the last minute"
-        )
+        told = said("limits.visitor", visitor=visitor, times=counts[visitor])
+        yield fail("rate limit", Cause.RATE_LIMITED, told)
         return
     if counts:
         worst = sorted(counts.items(), key=lambda item: -item[1])[:3]
-        told = ", ".join(f"{who} {count} times" for who, count in worst)
-        detail = f"{len(counts)} callers refused in the last minute: {told}"
+        callers = [said("limits.caller", who=who, times=count) for who, count in worst]
+        seen = said("limits.callers", number=len(counts), callers=callers)
         # One or two that knock too hard are what limits are for.
-        yield warn("rate limit", Cause.RATE_LIMITED, detail) if len(counts) >= _MANY else passed("rate limit", detail)
+        yield warn("rate limit", Cause.RATE_LIMITED, seen) if len(counts) >= _MANY else passed("rate limit", seen)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from core.diagnosis.finding import Cause, Finding, fail, passed
 from core.payments.gateway import CallHealth
 from core.payments.payments import Payments
+from core.sentences import said
 
 
 async def providers(payments: Payments, *, played: bool) -> AsyncIterator[Finding]:
@@ -15,15 +16,14 @@ async def providers(payments: Payments, *, played: bool) -> AsyncIterator[Findin
     `played`: by a web process of ours, which is looked at as such.
     """
     if played:
-        yield passed("provider", "played by the simulator: no money moves")
+        yield passed("provider", said("provider.played"))
         return
     for answer in await payments.reach():
         if answer.shops_fault:
-            detail = f"{answer.provider} refuses our key: {answer.code}"
-            yield fail("provider", Cause.PAYMENTS_MISCONFIGURED, detail)
+            told = said("provider.refuses_us", provider=str(answer.provider), code=str(answer.code))
+            yield fail("provider", Cause.PAYMENTS_MISCONFIGURED, told)
         elif answer.health in (CallHealth.FAILURE, CallHealth.TIMEOUT):
-            yield fail(
-                "provider", Cause.PROVIDER_AWAY, f"{answer.provider} does not answer as it should: {answer.code}"
-            )
+            told = said("provider.away", provider=str(answer.provider), code=str(answer.code))
+            yield fail("provider", Cause.PROVIDER_AWAY, told)
         else:
-            yield passed("provider", f"{answer.provider} answers and takes our key")
+            yield passed("provider", said("provider.answers", provider=str(answer.provider)))

@@ -8,31 +8,34 @@ from datetime import datetime
 from core.clock import iso
 from core.diagnosis.finding import Cause, Finding, fail, passed, warn
 from core.payments.payments import Payments
+from core.sentences import Sentence, said
 from core.venue.event import Event, SaleState, SaleStatus
 
 
 async def sale(event: Event, now: datetime, payments: Payments) -> AsyncIterator[Finding]:
     state = event.sale_state(now)
     if state is SaleState.BEFORE:
-        yield fail("sale", Cause.SALE_NOT_OPEN, f"{event.slug} is not open: {_opening(event, now)}")
+        yield fail("sale", Cause.SALE_NOT_OPEN, said("sale.not_open", slug=event.slug, opening=_opening(event, now)))
     elif state is SaleState.CLOSED and event.status is SaleStatus.CLOSED:
-        yield fail("sale", Cause.SALE_CLOSED, f"{event.slug} was closed by an operator")
+        yield fail("sale", Cause.SALE_CLOSED, said("sale.closed", slug=event.slug))
     elif state is SaleState.CLOSED:
         ended = iso(event.closes_at) if event.closes_at else "?"
-        yield fail("sale", Cause.SALE_CLOSED_BY_CLOCK, f"{event.slug} is {event.status}, and its sale ended {ended}")
+        told = said("sale.ended", slug=event.slug, status=str(event.status), time=ended)
+        yield fail("sale", Cause.SALE_CLOSED_BY_CLOCK, told)
     elif event.paused:
-        yield warn("sale", Cause.SALE_PAUSED, f"{event.slug} is open, admission is paused")
+        yield warn("sale", Cause.SALE_PAUSED, said("sale.paused", slug=event.slug))
     else:
-        yield passed("sale", f"{event.slug} is open")
+        yield passed("sale", said("sale.open", slug=event.slug))
     if any(event.prices.values()) and not payments.takes(event.currency):
         names = ", ".join(payments.names)
-        yield fail("currency", Cause.CURRENCY_NOT_TAKEN, f"{event.currency} is taken by none of {names}")
+        told = said("currency.not_taken", currency=event.currency, names=names)
+        yield fail("currency", Cause.CURRENCY_NOT_TAKEN, told)
 
 
-def _opening(event: Event, now: datetime) -> str:
+def _opening(event: Event, now: datetime) -> Sentence:
     to_come = min((phase.opens_at for phase in event.openings if phase.opens_at > now), default=None)
     if to_come is not None:
-        return f"it opens {to_come:%Y-%m-%d %H:%M %Z}"
+        return said("sale.opens", time=f"{to_come:%Y-%m-%d %H:%M %Z}")
     if event.openings:
-        return "its last phase is over"
-    return "nobody has opened it, and no time is set"
+        return said("sale.phases_over")
+    return said("sale.never_opened")

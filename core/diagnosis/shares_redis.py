@@ -13,6 +13,7 @@ from core import keys
 from core.clock import Clock, iso
 from core.diagnosis.finding import Cause, Finding, fail, passed
 from core.seats.hoarding import HoardingBudget
+from core.sentences import said
 from core.venue.event import Event
 
 
@@ -30,12 +31,12 @@ async def may_hold(
     for who, account, most in accounts:
         spent, _, last = _text(account).partition("|")
         held, until = int(spent or 0) / 1000, int(last or 0) / 1000 + budget.pause_seconds
-        detail = f"{who} held {held:,.0f} seat-seconds without buying, {most:,.0f} are too many"
+        seen = said("hoarding.held", who=who, seconds=f"{held:,.0f}", most=f"{most:,.0f}")
         if held >= most and clock.now().timestamp() < until:
             ends = iso(datetime.fromtimestamp(until, UTC))
-            yield fail("hoarding", Cause.COOL_DOWN, f"{detail}: the pause ends {ends}")
+            yield fail("hoarding", Cause.COOL_DOWN, said("hoarding.paused", standing=seen, time=ends))
         elif held:
-            yield passed("hoarding", detail)
+            yield passed("hoarding", seen)
 
 
 async def network_of(client: Redis, event: Event, visitor: str) -> str | None:

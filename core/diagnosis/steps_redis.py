@@ -15,6 +15,7 @@ from core.errors import StoreUnavailable
 from core.process.store_redis import REDIS_LOST
 from core.process.tasks import within
 from core.process.waits import AnswerTimeout
+from core.sentences import said
 
 log = structlog.get_logger(__name__)
 
@@ -41,27 +42,28 @@ async def step(
         # Also where a library swallows the cancel.
         await within((_LONGEST + 1) * patience, f"diagnose {name}", collect())
     except TimeoutError:
-        found.append(fail(name, away, f"no answer within {patience:g} s"))
+        found.append(fail(name, away, said("step.late", seconds=f"{patience:g}")))
     except StoreUnavailable as error:
         found.append(_lost(name, error.__cause__ or error, away))
     except (*REDIS_LOST, asyncpg.PostgresError) as error:
         found.append(_lost(name, error, away))
     except Exception as error:
         log.exception("a step of the diagnosis failed", step=name)
-        found.append(fail(name, Cause.KEY_DAMAGED, f"cannot be read: {type(error).__name__}: {first_line(error)}"))
+        told = said("step.unreadable", error=type(error).__name__, why=first_line(error))
+        found.append(fail(name, Cause.KEY_DAMAGED, told))
     return found
 
 
 def _lost(name: str, error: BaseException, away: Cause) -> Finding:
     if isinstance(error, ResponseError) and not str(error).startswith(_OF_ITS_STATE):
-        return fail(name, Cause.KEY_DAMAGED, f"Redis cannot work with a key: {first_line(error)}")
+        return fail(name, Cause.KEY_DAMAGED, said("step.key", why=first_line(error)))
     if isinstance(error, asyncpg.LockNotAvailableError):
         # It answers. Whose session it is was said by the step that looks at PostgreSQL.
-        return fail(name, Cause.POSTGRES_BLOCKED, f"waits for somebody's lock: {first_line(error)}")
+        return fail(name, Cause.POSTGRES_BLOCKED, said("step.lock", why=first_line(error)))
     if isinstance(error, asyncpg.DiskFullError):
-        return fail(name, Cause.DISK_FULL, f"cannot be asked: {first_line(error)}")
+        return fail(name, Cause.DISK_FULL, said("step.full", why=first_line(error)))
     if isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError)):
         away = Cause.POSTGRES_AWAY
     elif isinstance(error, REDIS_LOST[:2]):
         away = Cause.REDIS_AWAY
-    return fail(name, away, f"went away on the way: {type(error).__name__}: {first_line(error)}")
+    return fail(name, away, said("step.gone", error=type(error).__name__, why=first_line(error)))

@@ -163,6 +163,8 @@ async def test_what_the_inspector_finds_and_what_others_do_with_it_moves_nothing
     await bought.late(page.locator("#inspector .found li").filter(has_text=slug).locator("button").click())
     await expect(page.locator(".steps")).to_be_visible()
     await is_still(page, "a purchase")
+    # What this page had no words for would be told in English (T9).
+    await expect(page.locator(".steps [lang]")).to_have_count(0)
 
 
 @pytest.mark.parametrize("look", LOOKS)

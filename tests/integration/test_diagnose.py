@@ -30,6 +30,7 @@ from core.payments.payments import WhenOpen
 from core.process.successes_redis import Successes
 from core.runtime import Runtime, open_runtime
 from core.seats.seat_lock_redis import SeatLocks
+from core.sentences import said
 from core.settings import Settings
 from tests import topologies
 from tests.booking import Bank, desk
@@ -69,7 +70,8 @@ def test_every_cause_has_advice_and_a_reply_in_every_language() -> None:
 
 
 def test_a_failure_explains_more_than_a_warning() -> None:
-    found = [warn("a", Cause.SEAT_SOLD, ""), replace(warn("b", Cause.CIRCUIT_OPEN, ""), level=Level.FAIL)]
+    seen = said("store.silent")
+    found = [warn("a", Cause.SEAT_SOLD, seen), replace(warn("b", Cause.CIRCUIT_OPEN, seen), level=Level.FAIL)]
     assert likeliest(found) is Cause.CIRCUIT_OPEN
     assert likeliest(found[:1]) is Cause.SEAT_SOLD
     assert likeliest([]) is Cause.NOTHING_FOUND

@@ -29,6 +29,7 @@ from core.diagnosis.steps_redis import step
 from core.embedded import Engines
 from core.payments.gateway import CallHealth, ChargeOutcome, ChargeResult
 from core.runtime import Runtime, open_runtime
+from core.sentences import said
 from core.settings import Settings
 from tests import topologies
 from tests.booking import Bank, payments_of
@@ -239,7 +240,8 @@ async def test_a_full_disk_explains_stores_that_cannot_work() -> None:
         yield
 
     found = await step("reservation", reads(), away=Cause.POSTGRES_AWAY)
-    away = [fail("postgresql", Cause.POSTGRES_AWAY, "went away"), fail("redis", Cause.REDIS_AWAY, "MISCONF")]
+    seen = said("store.silent")
+    away = [fail("postgresql", Cause.POSTGRES_AWAY, seen), fail("redis", Cause.REDIS_AWAY, seen)]
     assert likeliest([*away, *found]) is Cause.DISK_FULL
 
 

@@ -57,6 +57,7 @@ COMPOSED = (
     "ops.draw.",
     "ops.away.",
     "ops.level.",
+    "ops.step.",
     "ops.seat.",
     "ops.range.",
     "ops.reason.",

@@ -58,8 +58,8 @@ async def diagnose(call: Call[Inspect]) -> Response:
                     cause=one.cause,
                     fixable=bool(one.fix),
                     fixed=one.fixed,
-                    key=one.said.key if one.said else None,
-                    arguments=one.said.told()["arguments"] if one.said else {},
+                    key=one.said.key,
+                    arguments=one.said.told()["arguments"],
                 )
                 for one in found.findings
             ],

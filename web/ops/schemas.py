@@ -171,7 +171,7 @@ class Step(ResponseBody):
     cause: str | None
     fixable: bool
     fixed: bool
-    key: str | None = Field(description=f"of `detail`: {SAID_KEY}; null: it is told in English alone")
+    key: str = Field(description=f"of `detail`: {SAID_KEY}")
     arguments: dict[str, Any] = Field(description=SAID_ARGUMENTS)
 
 

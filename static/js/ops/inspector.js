@@ -8,7 +8,7 @@ import * as api from "./api.js";
 import { seatName } from "../seat_words.js";
 import { at, figure, span } from "./format.js";
 import { attempt, tell } from "./notice.js";
-import { advice, oneOf, pill, seen, statusPill } from "./parts.js";
+import { advice, oneOf, pill, seen, statusPill, stepName } from "./parts.js";
 import { Room } from "./room.js";
 import { MOST, SeatFinder } from "./seat_finder.js";
 
@@ -379,7 +379,7 @@ export class Inspector {
           ${diagnosis.steps.map(
             (step) =>
               html`<li data-level=${step.level}>
-                <span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${step.step}</strong>
+                <span class="level">${t(`ops.level.${step.level}`)}</span> <strong>${stepName(step.step)}</strong>
                 <span>${seen(step)}</span>
               </li>`,
           )}

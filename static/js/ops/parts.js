@@ -165,6 +165,15 @@ const alertName = ({ name, subject }) =>
  */
 export const advice = (cause, action) => inWords(`ops.advice.${cause}`, action);
 
+/**
+ * A step of a diagnosis by its name in the page's language.
+ * @param {string} name
+ */
+export const stepName = (name) => {
+  const [, job] = /^lease of (.+)$/.exec(name) ?? [];
+  return job ? t("ops.step.lease_of", { name: job }) : inWords(`ops.step.${name.replaceAll(/[ -]/g, "_")}`, name);
+};
+
 const inEnglish = () => document.documentElement.lang === "en";
 
 /** @param {{detail: string, key: string | null, arguments: Record<string, unknown>}} found */
