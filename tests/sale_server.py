@@ -63,14 +63,14 @@ SETTINGS = {
 }
 
 
-def answered(method: str, url: str, **options: Any) -> httpx.Response:
+def answered(method: str, url: str, *, client: httpx.Client = HTTP, **options: Any) -> httpx.Response:
     """The answer of a server whose stores are there. A store that a busy machine makes late is told as a 503, by which
     nothing was changed: the same call is made again. Raises httpx.HTTPStatusError for other refusals.
     """
     answers: list[httpx.Response] = []
 
     def is_answered() -> bool:
-        answers.append(HTTP.request(method, url, **options))
+        answers.append(client.request(method, url, **options))
         return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
 
     wait_until(is_answered, "an answer of the stores")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from core import keys
@@ -13,11 +14,13 @@ from core.errors import ProofRequired, StartupError
 from core.runtime import Runtime, open_runtime
 from core.settings import Settings
 from core.venue.event import Event
+from core.waiting_room import captcha_http
 from core.waiting_room.composition import open_captcha
 from core.waiting_room.price import Bidder
 from tests.conftest import MakeEvent
 from tests.integration.test_place_price import CAMPUS, solved
 from tests.siteverify import SECRET, SITE_KEY, Siteverify, siteverify
+from tests.waits import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("patient")
 
@@ -34,6 +37,12 @@ def with_captcha(settings: Settings, url: str, **changes: Any) -> Settings:
         "proof_tries": 1,
     }
     return Settings(**{**settings.model_dump(), **captcha, **changes})
+
+
+@pytest.fixture(autouse=True)
+def patient_captcha(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still is no service that is away."""
+    monkeypatch.setattr(captcha_http, "_TIMEOUT", httpx.Timeout(PATIENCE))
 
 
 @pytest.fixture

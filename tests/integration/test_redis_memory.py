@@ -88,12 +88,12 @@ async def sell(runtime: Runtime, server: LiveServer) -> None:
     """Everything that a sale does once: three come in, two wait; one pays, one holds, one gives up."""
     async with contextlib.AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(server.browser(SLUG)) for _ in range(5)]
+        inside = channels[:3]
         for channel in channels:
             await channel.until("welcome")
             await channel.send("join")
-        inside = channels[:3]
+            await channel.until("admitted" if channel in inside else "queue")
         for channel in inside:
-            await channel.until("admitted")
             await channel.until("board")
         for number, channel in enumerate(inside):
             await channel.ask("hold", seats=[2 * number, 2 * number + 1])

@@ -20,6 +20,7 @@ import yaml
 from tests.debian_tools import ROOT
 from tests.integration.onsale_process import Serving, environment, onsale_here, serving
 from tests.payment_servers import through_window
+from tests.sale_server import answered
 from tests.waits import PATIENCE
 
 TEXT = (ROOT / "docs" / "runbook.md").read_text()
@@ -46,15 +47,15 @@ def case(server: Serving, folder: Path) -> dict[str, str]:
     at = "/api/events/demo"
     with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         enter(client)
-        client.post(f"{at}/holds", json={"seats": [10]}).raise_for_status()
-        ordered = client.post(
-            f"{at}/reservations", json={"email": EMAIL}, headers={"Idempotency-Key": "one"}
-        ).raise_for_status()
+        answered("POST", f"{at}/holds", client=client, json={"seats": [10]})
+        ordered = answered(
+            "POST", f"{at}/reservations", client=client, json={"email": EMAIL}, headers={"Idempotency-Key": "one"}
+        )
         asyncio.run(pay(server, ordered.json()["payment"]))
         ended = reservation(client, ordered.headers["location"])
         assert ended["status"] == "CONFIRMED"
         holder = enter(client)
-        client.post(f"{at}/holds", json={"seats": [12]}).raise_for_status()
+        answered("POST", f"{at}/holds", client=client, json={"seats": [12]})
     return environment(
         ONSALE_DATA=str(folder / "data"),
         URL=server.url,
@@ -72,9 +73,9 @@ def case(server: Serving, folder: Path) -> dict[str, str]:
 
 def enter(client: httpx.Client) -> str:
     """A new visitor, let in; the client speaks for it from now on."""
-    made = client.post("/api/visitors").raise_for_status().json()
+    made = answered("POST", "/api/visitors", client=client).json()
     client.headers["Authorization"] = f"Bearer {made['token']}"
-    assert client.post("/api/events/demo/queue", json={}).raise_for_status().json()["state"] == "active"
+    assert answered("POST", "/api/events/demo/queue", client=client, json={}).json()["state"] == "active"
     return str(made["visitor"])
 
 
@@ -86,7 +87,7 @@ async def pay(server: Serving, payment: dict[str, Any]) -> None:
 def reservation(client: httpx.Client, location: str) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE
     while True:
-        body: dict[str, Any] = client.get(location).raise_for_status().json()
+        body: dict[str, Any] = answered("GET", location, client=client).json()
         if body["status"] != "PAYING":
             return body
         assert time.monotonic() < deadline
