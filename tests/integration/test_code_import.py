@@ -25,6 +25,8 @@ from tests.contract.api_client import Api, open_client
 from tests.integration.onsale_process import SECRET_KEY, environment
 from web.app import create_app
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 #: How many codes, and what they may take in memory beside a file of one line: as strings and their digests a million
 #: are some 140 MiB.
 FILES = [

@@ -28,6 +28,8 @@ from core.venue.zone_change import moved_times
 from tests.manual_clock import ManualClock
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 HALL = (Path(__file__).parent.parent / "data" / "riethsporthalle.json").read_bytes()
 HALL_PRICES = {"Kategorie I": 4500, "Kategorie II": 3000, "VIP": 12000}
 

@@ -72,6 +72,7 @@ def _close(first: datetime, second: datetime) -> bool:
     return abs((first - second).total_seconds()) < 60
 
 
+@pytest.mark.usefixtures("patient")
 async def test_nothing_ends_while_a_store_is_away_and_the_time_is_given_back_once(
     runtime: Runtime, event: Event
 ) -> None:
@@ -101,6 +102,7 @@ async def test_nothing_ends_while_a_store_is_away_and_the_time_is_given_back_onc
     assert (await seats.begin_payment(event, "a")).paying
 
 
+@pytest.mark.usefixtures("patient")
 async def test_without_an_outage_the_same_time_ends_them(runtime: Runtime, event: Event) -> None:
     """The other side: it is the stop that keeps them."""
     await _pass(runtime, event, 550)
@@ -110,6 +112,7 @@ async def test_without_an_outage_the_same_time_ends_them(runtime: Runtime, event
         await runtime.seats.begin_payment(event, "a")
 
 
+@pytest.mark.usefixtures("patient")
 async def test_who_comes_first_after_a_loss_of_sweeps_finds_the_clock_standing(runtime: Runtime, event: Event) -> None:
     """Redis, or all processes, were away: before any sweep nobody's call ends a hold or a session."""
     await _pass(runtime, event, 620)
@@ -122,6 +125,7 @@ async def test_who_comes_first_after_a_loss_of_sweeps_finds_the_clock_standing(r
     assert await runtime.redis.hget(keys.stop(event.slug), "since") is None
 
 
+@pytest.mark.usefixtures("patient")
 async def test_ten_minutes_at_most_are_given_back(runtime: Runtime, event: Event) -> None:
     await runtime.waiting_room.sweep(event, outage=AWAY)
     await _pass(runtime, event, 900)  # 300 s more than the clock stands: the hold's own time
@@ -134,6 +138,7 @@ async def test_ten_minutes_at_most_are_given_back(runtime: Runtime, event: Event
     assert (await runtime.waiting_room.sweep(event)).sessions_ended == 1
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_provider_that_comes_and_goes_gives_no_more_than_one_that_stays_away(
     runtime: Runtime, event: Event
 ) -> None:
@@ -148,6 +153,7 @@ async def test_a_provider_that_comes_and_goes_gives_no_more_than_one_that_stays_
     assert (lapsed + report.lapsed, ended) == (1, 0), "five minutes and ten, of nearly seventeen"
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_worker_without_a_provider_stops_no_clock(settings: Settings, stores: Engines) -> None:
     async with open_runtime(settings.model_copy(update={"payment": ""}), stores) as worker:
         start = worker.stores._monotonic()
@@ -172,6 +178,7 @@ async def test_an_answer_of_another_kind_is_none_and_the_others_are_watched_on()
     assert told == [("database",)]
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_basket_made_meanwhile_has_its_whole_time_afterwards(runtime: Runtime, event: Event) -> None:
     await runtime.waiting_room.sweep(event, outage=AWAY)
     await _pass(runtime, event, 400)
@@ -186,6 +193,7 @@ async def test_a_basket_made_meanwhile_has_its_whole_time_afterwards(runtime: Ru
     assert (await _until(runtime, event, "late")) - runtime.clock.now() <= timedelta(seconds=600)
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_crowd_gets_its_time_in_batches_and_nobody_is_judged_before(
     runtime: Runtime, make_event: MakeEvent
 ) -> None:
@@ -208,6 +216,7 @@ async def test_a_crowd_gets_its_time_in_batches_and_nobody_is_judged_before(
     assert not await runtime.redis.exists(keys.owed(event.slug))
 
 
+@pytest.mark.usefixtures("patient")
 async def test_the_record_outlives_the_holder_of_the_lease(
     runtime: Runtime, event: Event, settings: Settings, stores: Engines
 ) -> None:

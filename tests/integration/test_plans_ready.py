@@ -22,6 +22,8 @@ from tests.waits import until
 from web.encodings import CODINGS
 from web.plans import Plans, due
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def test_what_opens_soon_is_made_ready_once_and_in_every_coding(
     stores: Engines, monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,8 @@ from tests.conftest import MakeEvent
 from tests.integration.interrupted_sale import HELD, PAID, Sale
 from tests.sale_keys import sale_keys
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.mark.parametrize(
     "name",
