@@ -191,3 +191,36 @@ async def test_seats_that_are_blocked_and_those_that_stay_as_they_are_move_nothi
     await expect(page.get_by_test_id("left").locator("li")).to_have_count(1)
     await expect(seats.nth(5).locator(".pill")).to_have_attribute("data-kind", "bad")
     await is_still(page, "blocked, but for one")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_networks_that_come_and_go_move_nothing(
+    make_sale: MakeSale, open_console: OpenConsole, look: dict[str, Any]
+) -> None:
+    """A new one comes below, however large it is; one that nobody is left in stays, and cannot be put out."""
+    slug = await make_sale(seats=24)
+
+    def shown(*numbers: int) -> dict[str, Any]:
+        return {
+            "networks": [{"network": f"198.51.{n}.0/24", "places": 99, "active": 1, "seats_held": 0} for n in numbers]
+        }
+
+    page = await the_sale(open_console, slug, look)
+    address = f"**/api/operator/events/{slug}/networks*"
+    await changed(page, address, partial(merged, shown(*range(9))))
+    part = page.locator("#networks")
+    if await part.get_attribute("open") is None:
+        await part.locator("summary").click()
+    await tall(page)
+    rows, more = part.locator("tbody tr"), part.locator("p .link")
+    await expect(rows).to_have_count(9)
+    await settled(page)
+    await changed(page, address, partial(merged, shown(77, *range(1, 9), *range(20, 25))))
+    await expect(more).to_be_visible()
+    await expect(rows).to_have_count(11)
+    await is_still(page, "one is left, others are new")
+    await expect(rows.first.locator("th")).to_have_text("198.51.0.0/24")
+    await expect(rows.first.locator("button")).to_be_hidden()
+    await more.click()
+    await expect(rows).to_have_count(15)
+    await expect(more).to_be_hidden()

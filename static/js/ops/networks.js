@@ -11,7 +11,7 @@ const KEPT_OUT = 24 * 60; // minutes
 /** The panel of one sale. */
 export class Networks {
   /**
-   * @param {{sale: import("./api.js").SaleApi, host: HTMLElement}} parts
+   * @param {{sale: import("./api.js").SaleApi, host: HTMLDetailsElement}} parts
    */
   constructor({ sale, host }) {
     this.sale = sale;
@@ -19,7 +19,10 @@ export class Networks {
     /** @type {Api.NetworkOfSale[]} */
     this.networks = [];
     this.all = false;
-    /** What is shown, as it was first: a row stays where it is, and a new one comes below. @type {string[]} */
+    /**
+     * What is shown, as it was first: a row stays where it is, also when nobody is left in it, and a new one comes below.
+     * @type {string[]}
+     */
     this.order = [];
     this.known = false;
     this.room = roomOf(host, () => this.known);
@@ -34,7 +37,8 @@ export class Networks {
       this.known = true;
       this.draw();
       this.room.fill();
-    } catch {
+    } catch (error) {
+      if (!this.known) unread(this.host, t("ops.networks.title"), error);
       // What stood there stays until the next look.
     }
   }
@@ -58,15 +62,23 @@ export class Networks {
     const { networks, all } = this;
     const of = new Map(networks.map((one) => [one.network, one]));
     const first = all ? networks : networks.slice(0, SHOWN);
-    this.order = [...new Set([...this.order, ...first.map(({ network }) => network)])].filter((one) => of.has(one));
-    const shown = this.order.flatMap((one) => of.get(one) ?? []);
+    this.order = [...new Set([...this.order, ...first.map(({ network }) => network)])];
+    // Where nobody looks nothing moves.
+    if (!this.host.open) this.order = this.order.filter((one) => of.has(one));
+    const shown = this.order.map((network) => of.get(network) ?? { network, places: 0, active: 0, seats_held: 0 });
+    const more = networks.some(({ network }) => !this.order.includes(network));
     render(
       html`<summary>
           <h2 id="networks-title">${t("ops.networks.title")}</h2>
           <small>${networks.length ? `${networks[0].network} · ${figure(networks[0].places)}` : nothing}</small>
         </summary>
-        <p class="quiet">${networks.length ? t("ops.networks.text") : t("ops.networks.none")}</p>
-        <div class="scroll" tabindex="0" role="group" aria-labelledby="networks-title" ?hidden=${networks.length === 0}>
+        <p class="quiet">
+          ${shown.length ? t("ops.networks.text") : t("ops.networks.none")}
+          <button type="button" class="link" ?data-off=${!more} @click=${() => this.#showAll()}>
+            ${t("ops.networks.all", { number: figure(networks.length) })}
+          </button>
+        </p>
+        <div class="scroll" tabindex="0" role="group" aria-labelledby="networks-title" ?hidden=${shown.length === 0}>
           <table data-testid="networks">
             <thead>
               <tr>
@@ -89,6 +101,7 @@ export class Networks {
                       <button
                         type="button"
                         class="button small secondary"
+                        ?data-off=${places === 0}
                         aria-label=${`${t("ops.networks.out")}: ${network}`}
                         @click=${() => this.keepOut(network)}
                       >
@@ -99,8 +112,7 @@ export class Networks {
               )}
             </tbody>
           </table>
-        </div>
-        ${networks.length > shown.length ? html`<button type="button" class="link" @click=${() => this.#showAll()}>${t("ops.networks.all", { number: figure(networks.length) })}</button>` : nothing}`,
+        </div>`,
       this.host,
     );
   }

@@ -102,7 +102,10 @@ class SalePage {
       actions: this.actions,
       host: byId("inspector"),
     });
-    this.networks = new Networks({ sale: this.api, host: byId("networks") });
+    this.networks = new Networks({
+      sale: this.api,
+      host: /** @type {HTMLDetailsElement} */ (byId("networks")),
+    });
     this.waitingList = new WaitingList({
       sale: this.api,
       host: /** @type {HTMLDetailsElement} */ (byId("returns")),

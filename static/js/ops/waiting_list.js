@@ -23,7 +23,8 @@ export class WaitingList {
   async refresh() {
     try {
       this.draw(await this.sale.waitingList());
-    } catch {
+    } catch (error) {
+      if (!this.known) unread(this.host, t("ops.returns.title"), error);
       // What stood there stays until the next look.
     }
   }
