@@ -29,6 +29,8 @@ from tests.booking import rows, until
 from tests.conftest import MakeEvent
 from tests.orders import ACCOUNT, new_reservation
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 _EARLIER = """
 INSERT INTO payment_attempts (order_no, reservation_id, number, provider, environment, amount, currency, state,
                               shops_fault, superseded, next_attempt_at)

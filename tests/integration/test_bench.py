@@ -47,6 +47,8 @@ from core.runtime import Runtime
 from core.settings import Settings
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def test_a_ratio_is_of_the_best_rounds() -> None:
     ours, limit = [Round(10, 2.0, 1.0), Round(10, 1.0, 0.5)], [Round(40, 2.0, 1.0), Round(30, 2.0, 2.0)]

@@ -17,6 +17,8 @@ from web.http_protocol import LimitedProtocol
 from web.sockets import slug_of
 from web.ws_protocol import FrameProtocol
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 CHANNELS = 3
 
 

@@ -16,6 +16,8 @@ from core.settings import Settings
 from tests.integration.onsale_process import onsale_here
 from tests.integration.test_cli import HALL, PRICES
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def entries(settings: Settings, subject: str) -> list[audit.Entry]:
     """The oldest first."""

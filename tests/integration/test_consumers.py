@@ -30,6 +30,8 @@ from tests.ledger_consumer import Ledger, effects
 from tests.outbox_rows import fetch, payload, write
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def event(reservation: uuid.UUID | None = None, **fields: object) -> ReservationMessage:
     return parse(uuid.uuid4(), "reservation.confirmed", payload(reservation or uuid.uuid4(), **fields))

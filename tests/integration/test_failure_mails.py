@@ -6,12 +6,15 @@ import asyncio
 import uuid
 
 import databases
+import pytest
 
 from core.messaging.delivery_postgres import deliver
 from core.messaging.reservation_message import EventType, ReservationMessage, parse
 from core.notifications.email_consumer import EmailConsumer
 from core.notifications.letter import Letter
 from tests.outbox_rows import fetch, payload
+
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 class Box:

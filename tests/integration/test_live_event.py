@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import pytest
+
 from core.runtime import Runtime
 from realtime.composition import channel_limits
 from realtime.live_event import LiveEvent
 from tests.conftest import MakeEvent
+
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 async def test_who_waits_for_the_feeds_watches_the_event(runtime: Runtime, make_event: MakeEvent) -> None:

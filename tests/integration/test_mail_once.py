@@ -28,6 +28,8 @@ from tests.integration.test_failure_mails import Box
 from tests.outbox_rows import fetch, payload
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 _CONFIRMED = """
 INSERT INTO outbox (reservation_id, type, payload)
 SELECT id, 'reservation.confirmed', $2::jsonb || jsonb_build_object('reservation_id', id)

@@ -11,6 +11,8 @@ from core.notifications import trial
 from core.notifications.trial import MailTrial
 from tests.conftest import MakeEvent
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 async def test_it_is_tried_with_what_the_consumer_will_write(
     make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch

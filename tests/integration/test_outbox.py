@@ -22,6 +22,8 @@ from core.messaging.retry import RetryPlan
 from tests.outbox_rows import fetch, write
 from tests.waits import PATIENCE, until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture
 def outbox(database: databases.Database) -> Outbox:

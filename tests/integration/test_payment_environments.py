@@ -26,6 +26,8 @@ from tests.booking import Bank, check_books, close_desks, desk, finish_all, paym
 from tests.conftest import MakeEvent
 from tests.own_database import own_database
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture(autouse=True)
 async def _alone(runtime: Runtime) -> AsyncIterator[None]:

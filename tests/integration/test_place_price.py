@@ -27,6 +27,8 @@ from tests.conftest import MakeEvent
 from tests.live_server import live_server
 from tests.sale_keys import sale_keys
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 CAMPUS = "198.51.100.0/24"
 ELSEWHERE = "203.0.113.0/24"
 

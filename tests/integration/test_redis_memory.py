@@ -31,6 +31,8 @@ from tests.payment_servers import simulator, through_window
 from tests.sale_keys import sale_keys
 from tests.topologies import cluster, single
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 SLUG = "short"
 
 

@@ -28,6 +28,8 @@ from core.schema_postgres import (
 from tests.own_database import own_database
 from tests.waits import PATIENCE
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 @pytest.fixture
 async def empty(stores: Engines) -> AsyncIterator[str]:

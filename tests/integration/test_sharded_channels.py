@@ -23,6 +23,8 @@ from tests import topologies
 from tests.conftest import MakeEvent
 from tests.waits import until
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 class Ear:
     """Remembers what it was told."""

@@ -28,6 +28,8 @@ from core.settings import Settings
 from tests.conftest import small_plan
 from tests.own_database import own_database
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 _SCRIPTS = Path(core.__file__).parent / "migrations"
 _ID = "00000000-0000-4000-8000-{:012d}"
 #: (status of the reservation, of its payment, of its seat); the seat's ordinal is the row's index.
