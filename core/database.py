@@ -24,7 +24,7 @@ import structlog
 
 from core.errors import InvalidRequest, OnsaleError, OutcomeUnknown, StartupError, StoreUnavailable
 from core.process.line import Line
-from core.process.waits import START_TRIES, AnswerTimeout
+from core.process.waits import AnswerTimeout, answered_at_start
 
 log = structlog.get_logger(__name__)
 
@@ -195,14 +195,10 @@ async def open_database(database_url: str, pool: int, *, must_answer: bool = Tru
         reset=_end_what_was_prepared,
         server_settings={"application_name": "onsale"},
     )
-    tries = 0
-    while not database.is_connected:
-        tries += 1
-        try:
-            await database.connect()
-        except (*LOST, asyncpg.PostgresError, ValueError) as error:
-            if not isinstance(error, TimeoutError) or tries >= START_TRIES:
-                raise StartupError(f"PostgreSQL cannot be reached: {first_line(error)}: check DATABASE_URL") from None
+    try:
+        await answered_at_start(database.connect, TimeoutError)
+    except (*LOST, asyncpg.PostgresError, ValueError) as error:
+        raise StartupError(f"PostgreSQL cannot be reached: {first_line(error)}: check DATABASE_URL") from None
     return database
 
 

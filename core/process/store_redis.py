@@ -25,7 +25,7 @@ from core import keys
 from core.errors import StartupError
 from core.process.exchange_redis import exchanging
 from core.process.source_files import SourceFiles
-from core.process.waits import START_TRIES
+from core.process.waits import answered_at_start
 
 log = structlog.get_logger(__name__)
 
@@ -134,26 +134,13 @@ async def open_redis(url: str, connections: int, *, must_answer: bool = True) ->
     try:
         redis = redis_client(url, connections)
         if must_answer:
-            await _answered(redis)
+            await answered_at_start(redis.ping, RedisTimeoutError, TimeoutError)
     except (*REDIS_LOST, ValueError) as error:
         if redis is not None:
             await redis.aclose()
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise StartupError(f"Redis at {_without_password(url)} cannot be reached: {reason}: check REDIS_URL") from None
     return redis
-
-
-async def _answered(redis: Redis) -> None:
-    """Raises one of REDIS_LOST."""
-    answered, tries = False, 0
-    while not answered:
-        tries += 1
-        try:
-            await redis.ping()
-            answered = True
-        except (RedisTimeoutError, TimeoutError):
-            if tries >= START_TRIES:
-                raise
 
 
 async def require_sharded_channels(redis: Redis) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 # A process that computed for at least this share of a wait was held up by itself, not by the store: one that waits for
@@ -19,6 +20,17 @@ _FRESH_SECONDS: Final = 0.05
 #: How often a process that starts asks a store that does not answer in time, before it says that there is none. Where a
 #: whole machine starts at once each of them is late. One that refuses is told at once.
 START_TRIES: Final = 5
+
+
+async def answered_at_start(ask: Callable[[], Awaitable[object]], *late: type[Exception]) -> None:
+    """Asks again where a store is `late`, `START_TRIES` times in all. Raises what the last `ask` does."""
+    for _ in range(START_TRIES - 1):
+        try:
+            await ask()
+        except late:
+            continue
+        return
+    await ask()
 
 
 class _ProcessTime:

@@ -12,7 +12,7 @@ from core import database
 from core.database import close_database, open_database
 from core.embedded import Engines
 from core.errors import StartupError
-from core.process import store_redis
+from core.process import store_redis, waits
 from core.process.store_redis import open_redis
 from tests.contract.store_proxy import StoreProxy, behind_proxies
 from tests.waits import PATIENCE, until
@@ -50,8 +50,7 @@ async def store(
 
 
 def tries(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    for module in (database, store_redis):
-        monkeypatch.setattr(module, "START_TRIES", most)
+    monkeypatch.setattr(waits, "START_TRIES", most)
 
 
 async def test_a_store_that_is_late_at_the_start_is_asked_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
